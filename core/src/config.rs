@@ -1,0 +1,295 @@
+//! Java's names, one const setter each. Strings are borrowed: a literal in firmware, a parsed file on std.
+use crate::error::ConfigError;
+use crate::time::millis;
+use core::time::Duration;
+
+/// What the consumer is told once. Defaults are Java's of Kafka 4.x unless a field says why not.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Config<'r> {
+    /// `bootstrap.servers`: `host:port`, several separated by commas, tried in turn; IPv6 as `[::1]:9092`.
+    pub bootstrap_servers: &'r str,
+    /// `client.id`, default `nanokafka`. The key of quotas and the prefix of member ids: at most 91 bytes.
+    pub client_id: &'r str,
+    /// `group.id`, default none (empty). Without it `subscribe` invents one (see `Control::group_id`) and `assign` commits nothing.
+    pub group_id: &'r str,
+    /// `group.instance.id` (KIP-345), default none (empty): at most 91 bytes of letters, digits, `.`, `_`, `-`.
+    /// A member with it survives a restart within the session without a rebalance, and does not leave on close.
+    pub group_instance_id: &'r str,
+    /// `session.timeout.ms`, default 45 s; the broker allows 6 s to 30 min unless told otherwise.
+    pub session_timeout: Duration,
+    /// `heartbeat.interval.ms`, default 3 s; at most a third of the session timeout.
+    pub heartbeat_interval: Duration,
+    /// `max.poll.interval.ms`, default 5 min: longest time between two polls, and how long a rebalance waits for us.
+    pub max_poll_interval: Duration,
+    /// `enable.auto.commit`, default true (false without `group.id`): commit in the background, at rebalances and on close
+    /// what was handed out before the last `poll`.
+    pub enable_auto_commit: bool,
+    /// `auto.commit.interval.ms`, default 5 s.
+    pub auto_commit_interval: Duration,
+    /// Not in Java, default false: commit only up to records passed to `Records::mark`.
+    pub auto_commit_marks: bool,
+    /// `auto.offset.reset`, default latest.
+    pub auto_offset_reset: OffsetReset,
+    /// `fetch.min.bytes`, default 1.
+    pub fetch_min_bytes: u32,
+    /// `fetch.max.bytes`, default 50 MiB. Not limited by the window: answers stream through it. The broker sends at
+    /// least one whole batch whatever this says (KIP-74).
+    pub fetch_max_bytes: u32,
+    /// `max.partition.fetch.bytes`, default 1 MiB; the same remarks.
+    pub max_partition_fetch_bytes: u32,
+    /// `fetch.max.wait.ms`, default 5 s. Java has 500 ms; here a waiting fetch delays nobody, so an idle device may set 60 s.
+    pub fetch_max_wait: Duration,
+    /// `check.crcs`, default true.
+    pub check_crcs: bool,
+    /// Not in Java: what to do with a record larger than the window, default [`LargeRecords::Stream`].
+    pub large_records: LargeRecords,
+    /// `request.timeout.ms`, default 30 s: a connection whose answer is later is dropped.
+    pub request_timeout: Duration,
+    /// `default.api.timeout.ms`, default 60 s: how long `commit_sync`, `committed`, .. wait.
+    pub default_api_timeout: Duration,
+    /// `retry.backoff.ms`, default 100 ms: first wait before a retry; doubles, +-20 %.
+    pub retry_backoff: Duration,
+    /// `retry.backoff.max.ms`, default 1 s.
+    pub retry_backoff_max: Duration,
+    /// `reconnect.backoff.ms`, default 50 ms: the same for connections.
+    pub reconnect_backoff: Duration,
+    /// `reconnect.backoff.max.ms`, default 1 s.
+    pub reconnect_backoff_max: Duration,
+    /// `socket.connection.setup.timeout.ms`, default 10 s.
+    pub socket_connection_setup_timeout: Duration,
+    /// `metadata.max.age.ms`, default 5 min.
+    pub metadata_max_age: Duration,
+    /// `allow.auto.create.topics`, default false. Java has true; a device that mistypes a name should not create a topic.
+    pub allow_auto_create_topics: bool,
+}
+
+/// `auto.offset.reset`: where to begin without a committed offset, or with one that is no longer in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum OffsetReset {
+    /// At the log's start.
+    Earliest,
+    /// At the log's end.
+    Latest,
+    /// Nowhere: an error that names topic and partition; `seek` decides.
+    None,
+}
+
+/// What to do with a record that does not fit the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum LargeRecords {
+    /// Hand it out as `Event::LargeRecord`, its value read in chunks.
+    Stream,
+    /// Pass over it and say so: `Event::Skipped`.
+    Skip,
+    /// Rest before it with `PartitionErrorKind::RecordTooLarge`.
+    Error,
+}
+
+macro_rules! setters {
+    ($($name:ident: $t:ty,)*) => {
+        $(#[doc = concat!("Sets [`", stringify!($name), "`](Self::", stringify!($name), ").")]
+        pub const fn $name(mut self, $name: $t) -> Self {
+            self.$name = $name;
+            self
+        })*
+    };
+}
+
+impl<'r> Config<'r> {
+    /// With the defaults. `bootstrap_servers` is `host:port`, several separated by commas.
+    pub const fn new(bootstrap_servers: &'r str) -> Self {
+        Config {
+            bootstrap_servers,
+            client_id: "nanokafka",
+            group_id: "",
+            group_instance_id: "",
+            session_timeout: Duration::from_secs(45),
+            heartbeat_interval: Duration::from_secs(3),
+            max_poll_interval: Duration::from_secs(300),
+            enable_auto_commit: true,
+            auto_commit_interval: Duration::from_secs(5),
+            auto_commit_marks: false,
+            auto_offset_reset: OffsetReset::Latest,
+            fetch_min_bytes: 1,
+            fetch_max_bytes: 50 << 20,
+            max_partition_fetch_bytes: 1 << 20,
+            fetch_max_wait: Duration::from_secs(5),
+            check_crcs: true,
+            large_records: LargeRecords::Stream,
+            request_timeout: Duration::from_secs(30),
+            default_api_timeout: Duration::from_secs(60),
+            retry_backoff: Duration::from_millis(100),
+            retry_backoff_max: Duration::from_secs(1),
+            reconnect_backoff: Duration::from_millis(50),
+            reconnect_backoff_max: Duration::from_secs(1),
+            socket_connection_setup_timeout: Duration::from_secs(10),
+            metadata_max_age: Duration::from_secs(300),
+            allow_auto_create_topics: false,
+        }
+    }
+
+    setters! {
+        bootstrap_servers: &'r str,
+        client_id: &'r str,
+        group_id: &'r str,
+        group_instance_id: &'r str,
+        session_timeout: Duration,
+        heartbeat_interval: Duration,
+        max_poll_interval: Duration,
+        enable_auto_commit: bool,
+        auto_commit_interval: Duration,
+        auto_commit_marks: bool,
+        auto_offset_reset: OffsetReset,
+        fetch_min_bytes: u32,
+        fetch_max_bytes: u32,
+        max_partition_fetch_bytes: u32,
+        fetch_max_wait: Duration,
+        check_crcs: bool,
+        large_records: LargeRecords,
+        request_timeout: Duration,
+        default_api_timeout: Duration,
+        retry_backoff: Duration,
+        retry_backoff_max: Duration,
+        reconnect_backoff: Duration,
+        reconnect_backoff_max: Duration,
+        socket_connection_setup_timeout: Duration,
+        metadata_max_age: Duration,
+        allow_auto_create_topics: bool,
+    }
+
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// The first key that cannot work, and what it must be. [`Consumer::new`](crate::Consumer::new) asks it.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let must = |ok: bool, key, must| if ok { Ok(()) } else { Err(ConfigError { key, must }) };
+        let mut servers = 0usize;
+        for server in self.bootstrap_servers.split(',') {
+            must(
+                parse_server(server).is_some(),
+                "bootstrap.servers",
+                "host:port, separated by commas, port 1 to 65535",
+            )?;
+            servers = servers.saturating_add(1);
+        }
+        must(servers <= usize::from(u8::MAX), "bootstrap.servers", "at most 255 entries")?;
+        must(!self.client_id.is_empty() && self.client_id.len() <= ID_BYTES, "client.id", "1 to 91 bytes")?;
+        must(self.group_id.len() <= NAME_MAX, "group.id", "at most 249 bytes")?;
+        let legal = self.group_instance_id.is_empty() || is_legal_name(self.group_instance_id);
+        must(
+            legal && self.group_instance_id.len() <= ID_BYTES,
+            "group.instance.id",
+            "1 to 91 letters, digits, '.', '_' or '-'",
+        )?;
+        must(
+            self.group_instance_id.is_empty() || !self.group_id.is_empty(),
+            "group.instance.id",
+            "used with group.id",
+        )?;
+        let positive = [
+            (self.heartbeat_interval, "heartbeat.interval.ms"),
+            (self.session_timeout, "session.timeout.ms"),
+            (self.max_poll_interval, "max.poll.interval.ms"),
+            (self.auto_commit_interval, "auto.commit.interval.ms"),
+            (self.request_timeout, "request.timeout.ms"),
+            (self.default_api_timeout, "default.api.timeout.ms"),
+            (self.retry_backoff, "retry.backoff.ms"),
+            (self.retry_backoff_max, "retry.backoff.max.ms"),
+            (self.reconnect_backoff, "reconnect.backoff.ms"),
+            (self.reconnect_backoff_max, "reconnect.backoff.max.ms"),
+            (self.socket_connection_setup_timeout, "socket.connection.setup.timeout.ms"),
+            (self.metadata_max_age, "metadata.max.age.ms"),
+            (self.fetch_max_wait, "fetch.max.wait.ms"),
+        ];
+        for (duration, key) in positive {
+            let in_range = (1..=i32::MAX as u64).contains(&millis(duration));
+            must(in_range, key, "1 to 2147483647 ms")?;
+        }
+        must(
+            millis(self.heartbeat_interval).saturating_mul(3) <= millis(self.session_timeout),
+            "heartbeat.interval.ms",
+            "at most a third of session.timeout.ms",
+        )?;
+        for (bytes, key) in [
+            (self.fetch_min_bytes, "fetch.min.bytes"),
+            (self.fetch_max_bytes, "fetch.max.bytes"),
+            (self.max_partition_fetch_bytes, "max.partition.fetch.bytes"),
+        ] {
+            must(bytes <= i32::MAX as u32, key, "at most 2147483647 bytes")?;
+        }
+        must(self.fetch_min_bytes > 0, "fetch.min.bytes", "at least 1: with 0 the broker answers without end")
+    }
+}
+
+/// Longest `client.id` and `group.instance.id`: the broker appends 37 bytes to make a member id of
+/// [`MEMBER_ID_BYTES`](crate::MEMBER_ID_BYTES).
+const ID_BYTES: usize = crate::MEMBER_ID_BYTES - 37;
+
+/// Kafka's longest topic name.
+pub(crate) const NAME_MAX: usize = 249;
+
+/// Letters, digits, `.`, `_`, `-`; not empty, not `.` or `..`, at most 249 bytes: topic names and instance ids.
+pub(crate) fn is_legal_name(name: &str) -> bool {
+    let legal = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-');
+    !name.is_empty() && name.len() <= NAME_MAX && name != "." && name != ".." && name.bytes().all(legal)
+}
+
+/// `host:port` or `[v6]:port`; the host without brackets.
+pub(crate) fn parse_server(server: &str) -> Option<(&str, u16)> {
+    let (host, port) = server.trim().rsplit_once(':')?;
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.strip_suffix(']')?,
+        None if host.contains(':') => return None,
+        None => host,
+    };
+    let port = port.parse().ok().filter(|&port| port != 0)?;
+    (!host.is_empty() && host.len() <= 255 && !host.contains(char::is_whitespace)).then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_each_value_that_cannot_work_and_names_the_key() {
+        let good = Config::new("a:9092, b:9093,[::1]:9094").group_id("g");
+        assert_eq!(good.validate(), Ok(()));
+        let long = "x".repeat(250);
+        let bad = [
+            (good.bootstrap_servers(""), "bootstrap.servers"),
+            (good.bootstrap_servers("localhost"), "bootstrap.servers"),
+            (good.bootstrap_servers("localhost:0"), "bootstrap.servers"),
+            (good.bootstrap_servers("localhost:70000"), "bootstrap.servers"),
+            (good.bootstrap_servers("a:1,,b:2"), "bootstrap.servers"),
+            (good.bootstrap_servers("::1:9092"), "bootstrap.servers"),
+            (good.bootstrap_servers("http://a:1"), "bootstrap.servers"),
+            (good.client_id(""), "client.id"),
+            (good.client_id(&long), "client.id"),
+            (good.group_id(&long), "group.id"),
+            (good.group_instance_id("a b"), "group.instance.id"),
+            (good.group_id("").group_instance_id("i"), "group.instance.id"),
+            (good.heartbeat_interval(Duration::from_secs(16)), "heartbeat.interval.ms"),
+            (good.heartbeat_interval(Duration::ZERO), "heartbeat.interval.ms"),
+            (good.max_poll_interval(Duration::ZERO), "max.poll.interval.ms"),
+            (good.session_timeout(Duration::MAX), "session.timeout.ms"),
+            (good.fetch_min_bytes(0), "fetch.min.bytes"),
+            (good.fetch_max_bytes(u32::MAX), "fetch.max.bytes"),
+        ];
+        for (config, key) in bad {
+            assert_eq!(config.validate().unwrap_err().key, key, "{config:?}");
+        }
+    }
+
+    #[test]
+    fn servers_are_hosts_with_ports() {
+        assert_eq!(parse_server(" [fe80::1]:9092"), Some(("fe80::1", 9092)));
+        assert_eq!(parse_server("broker.local:1"), Some(("broker.local", 1)));
+        assert_eq!(parse_server("broker.local:"), None);
+        assert_eq!(parse_server(":1"), None);
+    }
+}

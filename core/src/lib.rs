@@ -1,0 +1,28 @@
+//! A Kafka consumer in fixed memory: see the [README](https://github.com/nanokafka/nanokafka).
+#![cfg_attr(not(any(test, feature = "std")), no_std)]
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "alloc")]
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+mod config;
+mod error;
+mod seed;
+mod time;
+mod transport;
+mod wire;
+
+pub use config::{Config, LargeRecords, OffsetReset};
+pub use error::{
+    Api, BrokerError, Capacity, Codec, ConfigError, ConnectError, Error, PartitionError, PartitionErrorKind,
+    ProtocolError, ProtocolErrorKind, Resource, TopicName, UsageError,
+};
+pub use seed::Seed;
+pub use time::Instant;
+pub use transport::{Block, Clock, ConnectionId, Transport, TransportError, TransportErrorKind};
+pub use wire::error_code::ErrorCode;
+
+/// Longest member id that is kept.
+pub const MEMBER_ID_BYTES: usize = 128;

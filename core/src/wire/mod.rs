@@ -1,0 +1,2 @@
+//! Bytes: leaves, items, requests. `IResult` does not leave this module.
+pub(crate) mod error_code;
