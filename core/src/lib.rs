@@ -12,6 +12,7 @@ mod fmt;
 
 mod config;
 mod error;
+mod policy;
 mod seed;
 mod time;
 mod transport;
@@ -22,6 +23,7 @@ pub use error::{
     Api, BrokerError, Capacity, Codec, ConfigError, ConnectError, Error, PartitionError, PartitionErrorKind,
     ProtocolError, ProtocolErrorKind, Resource, TopicName, UsageError,
 };
+pub use policy::{Decision, FailedRecord, RetryPolicy, RetryState};
 pub use seed::Seed;
 pub use time::Instant;
 pub use transport::{Block, Clock, ConnectionId, Transport, TransportError, TransportErrorKind};
