@@ -11,6 +11,7 @@ extern crate std;
 mod fmt;
 
 mod config;
+mod deserialize;
 mod error;
 mod policy;
 mod seed;
@@ -19,6 +20,11 @@ mod transport;
 mod wire;
 
 pub use config::{Config, LargeRecords, OffsetReset};
+#[cfg(feature = "postcard")]
+pub use deserialize::Postcard;
+pub use deserialize::{Deserialize, DeserializeError, FormatError, Uuid};
+#[cfg(feature = "json")]
+pub use deserialize::{Json, JSON_DEPTH};
 pub use error::{
     Api, BrokerError, Capacity, Codec, ConfigError, ConnectError, Error, PartitionError, PartitionErrorKind,
     ProtocolError, ProtocolErrorKind, Resource, TopicName, UsageError,
