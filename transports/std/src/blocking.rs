@@ -370,6 +370,18 @@ mod tests {
     }
 
     #[test]
+    fn the_clock_is_ready_from_the_deadline_on() {
+        let mut tcp = Tcp::new(1).unwrap();
+        let cx = &mut Context::from_waker(Waker::noop());
+        let deadline = tcp.now().after(Duration::from_millis(20));
+        assert!(tcp.poll_until(cx, Instant::NEVER).is_pending());
+        while tcp.poll_until(cx, deadline).is_pending() {
+            tcp.block(deadline).unwrap();
+        }
+        assert!(tcp.now() >= deadline);
+    }
+
+    #[test]
     fn block_ends_when_bytes_come() {
         let (mut tcp, [mut peer, _other]) = connected();
         let writer = spawn(move || {

@@ -173,4 +173,22 @@ mod tests {
 
     const fn assert_send_and_sync<T: Send + Sync>() {}
     const _: () = assert_send_and_sync::<Tcp>();
+
+    #[test]
+    fn the_clock_wakes_at_the_deadline_given_last() {
+        let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let mut tcp = Tcp::new(1);
+        let deadline = tcp.now().after(Duration::from_millis(30));
+        let mut woken = 0;
+        let sleep = std::future::poll_fn(|cx| {
+            woken += 1;
+            assert!(tcp.poll_until(cx, Instant::NEVER).is_pending());
+            assert!(tcp.poll_until(cx, Instant::from_millis(1 << 40)).is_pending());
+            tcp.poll_until(cx, deadline)
+        });
+        // the timeout asks once more before it gives up, so the clock tells who woke us
+        let _ = runtime.block_on(async { ::tokio::time::timeout(Duration::from_secs(60), sleep).await });
+        assert!((deadline..deadline.after(Duration::from_secs(30))).contains(&tcp.now()));
+        assert!(woken <= 10, "{woken}: spins");
+    }
 }

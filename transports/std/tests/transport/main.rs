@@ -30,5 +30,4 @@ on_each_platform! {
     bytes_survive_tiny_buffers_both_ways,
     an_unknown_connection_is_an_error,
     a_connection_that_is_not_open_is_an_error,
-    the_clock_wakes_at_the_deadline_given_last,
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 pub const LONG: Duration = Duration::from_secs(60);
 
 pub trait Platform {
-    type Tcp: Transport + Clock;
+    type Tcp: Transport;
 
     fn tcp(&mut self) -> &mut Self::Tcp;
 
