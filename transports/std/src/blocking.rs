@@ -177,7 +177,7 @@ impl Dialer for Sockets<'_> {
     fn lookup(&mut self, host: &str, port: u16) -> io::Result<Self::Lookup> {
         let (answer, lookup) = sync_channel(1);
         let (host, wake) = (host.to_owned(), self.wake.clone());
-        std::thread::Builder::new().name("resolver".into()).spawn(move || {
+        std::thread::Builder::new().name("kafka-resolver".into()).spawn(move || {
             // Both fail only when the consumer is gone.
             let _ = answer.send((host.as_str(), port).to_socket_addrs().map(Iterator::collect));
             let _ = wake.wake();
@@ -220,8 +220,8 @@ impl Dialer for Sockets<'_> {
     }
 }
 
-/// A read that fills only a part of the buffer has emptied the socket, and what comes later is a new edge: epoll(7),
-/// question 9. Known for epoll, so only relied on there.
+/// A read that fills only a part of the buffer has emptied the socket, and what comes later is a new edge: epoll(7), on
+/// reading until EAGAIN. Relied on only where it is documented.
 const SHORT_READ_IS_DRAINED: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 impl Transport for Tcp {
