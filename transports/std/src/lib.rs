@@ -1,4 +1,4 @@
-//! [nanokafka](nanokafka) on std: TCP sockets and names of the operating system, and Java's configuration files.
+//! [nanokafka] on std: TCP sockets and names of the operating system, and Java's configuration files.
 //!
 //! | module | for |
 //! |---|---|

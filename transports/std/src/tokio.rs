@@ -1,4 +1,4 @@
-//! A task on [tokio](::tokio): its sockets, its timer, its threads for names. `Send`, so it can be spawned.
+//! A task on [tokio]: its sockets, its timer, its threads for names. `Send`, so it can be spawned.
 //!
 //! The consumer is polled inside a runtime with I/O and time enabled; elsewhere tokio panics, and says so.
 use crate::dial::{Dial, Dialer};
