@@ -122,6 +122,7 @@ pub(super) fn rule(key: &str) -> Option<&'static Rule> {
 
 /// The known key with the least edit distance, where `GROUP_ID` is as good as `group.id`.
 pub(super) fn nearest(key: &str) -> &'static str {
+    let key: String = key.chars().take(64).collect(); // longer than any of them; no file may take long
     let key = key.to_ascii_lowercase().replace('_', ".");
     let names = KEYS.iter().map(|(name, _)| *name).filter(|name| !name.ends_with('.'));
     names.min_by_key(|name| distance(&key, name)).unwrap_or_default()
