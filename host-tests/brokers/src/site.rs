@@ -54,6 +54,7 @@ impl Site {
         release: &str,
         properties: &[(&str, &str)],
     ) -> Result<PathBuf> {
+        assert!((1..=3).contains(&node), "three nodes have ports, not node {node}");
         let mut text = include_str!("../templates/node.properties").to_owned();
         text += match is_old(release) {
             true => include_str!("../templates/zookeeper.properties"),

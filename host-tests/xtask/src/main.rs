@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 fn list(command: &str, stages: &[Stage]) {
     println!("cargo xtask {command}");
     for stage in stages {
-        println!("  {:10} {}", stage.name, stage.about);
+        println!("  {:12} {}", stage.name, stage.about);
     }
 }
 

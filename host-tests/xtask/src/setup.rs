@@ -59,7 +59,7 @@ pub fn ensure(tools: &[Tool]) -> Result<(), String> {
     }
     let install = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if output_of("id", "-u").is_none_or(|id| id.trim() != "0") || output("apt-get").is_none() {
-        return Err(format!("missing (a JDK must be {JDK} or newer). Type: sudo {install}"));
+        return Err(format!("missing (a JDK must be {JDK} or newer). On Debian or Ubuntu type: sudo {install}"));
     }
     for command in ["apt-get update -q", &install] {
         run(Command::new("env").arg("DEBIAN_FRONTEND=noninteractive").args(command.split(' ')))?;
