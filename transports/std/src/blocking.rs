@@ -3,6 +3,7 @@
 //! Readiness is edge-triggered, so each connection remembers what the last event and the last answer of the kernel said:
 //! a socket that was found empty is not asked again until an event speaks of it. Where the caller is busy with one
 //! connection and never sleeps, events are collected at most once per millisecond, so the others go on.
+pub use crate::aliases::blocking::{Consumer, Event, LargeRecord, Records};
 use crate::dial::{Dial, Dialer};
 use crate::{finish, transport_error, MAX_CONNECTIONS, NOT_OPEN, NO_SUCH_CONNECTION};
 use mio::event::Event as PollerEvent;

@@ -11,6 +11,7 @@
 //! to be tried the next time. Sockets have `TCP_NODELAY`; their buffers are left to the kernel, which tunes them.
 #![forbid(unsafe_code)]
 
+mod aliases;
 pub mod blocking;
 mod dial;
 pub mod properties;

@@ -1,6 +1,7 @@
 //! A task on [tokio]: its sockets, its timer, its threads for names. `Send`, so it can be spawned.
 //!
 //! The consumer is polled inside a runtime with I/O and time enabled; elsewhere tokio panics, and says so.
+pub use crate::aliases::tokio::{Consumer, Event, LargeRecord, Records};
 use crate::dial::{Dial, Dialer};
 use crate::{finish, transport_error, MAX_CONNECTIONS, NOT_OPEN, NO_SUCH_CONNECTION};
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
