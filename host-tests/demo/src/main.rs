@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mock = nanokafka_brokers::mock::Mock::start(1)?;
         mock.create_topic("topic-04", 4)?;
         for i in 0..4 {
-            mock.producer().send(&nanokafka_brokers::mock::Record { topic: "topic-04", partition: Some(i), key: Some(b"key"), value: Some(b"value"), ..Default::default() })?;
+            mock.producer().send(&nanokafka_brokers::mock::Record { topic: "topic-04", partition: i, key: Some(b"key"), value: Some(b"value"), ..Default::default() })?;
         }
         mock.producer().flush()?;
         (mock.bootstrap(), Box::new(mock))
