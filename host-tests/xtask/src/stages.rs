@@ -1,5 +1,6 @@
 //! The stages. A new one is a line in a table and a function.
 
+use crate::memory;
 use crate::setup::{Tool, MSRV};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -23,6 +24,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "targets", about: "core for four microcontroller targets", needs: &[Rust], run: targets },
     Stage { name: "msrv", about: "core with the oldest supported compiler", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
+    Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
 ];
 
@@ -62,6 +64,14 @@ fn core() -> Outcome {
     tests("-p nanokafka --all-features")
 }
 
+fn docs() -> Outcome {
+    let rustdoc = "doc --no-deps -p nanokafka -p nanokafka-std --all-features";
+    run(Command::new("cargo").args(words(rustdoc)).env("RUSTDOCFLAGS", "-D warnings"))?;
+    tests("-p nanokafka -p nanokafka-std --all-features --doc")?;
+    cargo("build -p nanokafka-std --all-features --examples")?;
+    memory::check()
+}
+
 fn brokers() -> Outcome {
     // one cluster at a time: starting is CPU time
     tests("-p nanokafka-brokers --features mock -- --test-threads=1")
@@ -75,7 +85,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
 
-fn cargo(arguments: &str) -> Outcome {
+/// Runs cargo with these arguments, separated by spaces.
+pub fn cargo(arguments: &str) -> Outcome {
     run(Command::new("cargo").args(words(arguments)))
 }
 
