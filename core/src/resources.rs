@@ -2,6 +2,7 @@
 use crate::connection::Link;
 use crate::partitions::Slot;
 use crate::state::{State, NAME_BYTES, RECEIVE_BUFFER};
+use core::mem::size_of;
 use core::ops::{Deref, DerefMut};
 
 /// Smallest window: the longest topic name with its partition count, and a batch header with a record's head behind it.
@@ -133,3 +134,10 @@ impl<T: ?Sized> DerefMut for Mem<'_, T> {
         }
     }
 }
+
+// what a microcontroller pays; pointers and alignment are its own
+#[cfg(target_pointer_width = "32")]
+const _: () = {
+    assert!(size_of::<Resources<8, 2, 4096>>() - 4096 <= 3 * 1024, "state of a small consumer");
+    assert!(size_of::<Resources<9, 2, 4096>>() - size_of::<Resources<8, 2, 4096>>() <= 48 + NAME_BYTES, "a partition");
+};
