@@ -552,7 +552,6 @@ fn choose<T: Transport + ?Sized>(
 }
 
 /// Fetch's answer, until there is something to lend or more bytes are needed.
-#[allow(clippy::too_many_arguments)]
 fn stream<T: Transport + ?Sized>(
     c: &mut Control<'_>,
     owner: usize,

@@ -2,7 +2,6 @@
 use crate::connection::Link;
 use crate::partitions::Slot;
 use crate::state::{State, NAME_BYTES, RECEIVE_BUFFER};
-use core::mem::size_of;
 use core::ops::{Deref, DerefMut};
 
 /// Smallest window: the longest topic name with its partition count, and a batch header with a record's head behind it.
