@@ -1,0 +1,6 @@
+//! The cluster as a client with hand-written requests sees it.
+mod client;
+mod faults;
+mod fetch;
+mod net;
+mod replay;
