@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub(crate) creations: BTreeMap<String, (u64, usize)>,
     pub(crate) groups: BTreeMap<String, Group>,
     pub(crate) coordinators: BTreeMap<String, Coordinator>,
+    /// Since when there is (or will be) an offsets topic; the first FindCoordinator creates it.
+    pub(crate) offsets_topic: Option<u64>,
     pub(crate) denied_topics: BTreeSet<String>,
     pub(crate) denied_groups: BTreeSet<String>,
     pub(crate) connections: BTreeMap<u64, Connection>,
@@ -75,9 +77,9 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(brokers: usize) -> Self {
-        let broker = |node: usize| Broker {
-            node: node as i32,
+    pub(crate) fn new(nodes: impl IntoIterator<Item = i32>) -> Self {
+        let broker = |node: i32| Broker {
+            node,
             advertised: (format!("b{node}"), 9092),
             listens: vec![(format!("b{node}"), 9092)],
             rack: None,
@@ -92,11 +94,12 @@ impl State {
             now: 0,
             time_limit: 24 * 3_600_000,
             settings: Settings::default(),
-            brokers: (1..=brokers).map(broker).collect(),
+            brokers: nodes.into_iter().map(broker).collect(),
             topics: BTreeMap::new(),
             creations: BTreeMap::new(),
             groups: BTreeMap::new(),
             coordinators: BTreeMap::new(),
+            offsets_topic: None,
             denied_topics: BTreeSet::new(),
             denied_groups: BTreeSet::new(),
             connections: BTreeMap::new(),
@@ -320,7 +323,7 @@ impl State {
         let connections = self.connections.values().filter_map(|connection| connection.next_event(self.now, idle));
         let nets = self.nets.iter().filter_map(|net| net.next_event(self.now));
         let brokers = self.brokers.iter().filter_map(|broker| broker.session_ends);
-        let created = self.creations.values().map(|(at, _)| *at);
+        let created = self.creations.values().map(|(at, _)| *at).chain(self.offsets_topic);
         let others =
             [self.next_group_event(), self.chaos.next_event(self.now), self.actions.keys().next().map(|k| k.0)];
         let all = connections.chain(nets).chain(brokers).chain(created).chain(others.into_iter().flatten());

@@ -41,7 +41,12 @@ pub struct Cluster {
 impl Cluster {
     /// Brokers 1 to `brokers`, called `b1:9092` and so on, of Kafka 4.3; no topics. Time is 0 ms.
     pub fn new(brokers: usize) -> Self {
-        Cluster { shared: Rc::new(Shared { state: RefCell::new(State::new(brokers)) }) }
+        Cluster::with_nodes((1..=brokers as i32).collect::<Vec<_>>())
+    }
+
+    /// As [`new`](Self::new), with broker ids of one's own: any `i32` of at least 0, called `b<id>`.
+    pub fn with_nodes(nodes: impl IntoIterator<Item = i32>) -> Self {
+        Cluster { shared: Rc::new(Shared { state: RefCell::new(State::new(nodes)) }) }
     }
 
     pub(crate) fn of(shared: Rc<Shared>) -> Self {

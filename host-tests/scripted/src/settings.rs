@@ -24,6 +24,8 @@ pub struct Settings {
     pub broker_session_timeout_ms: u64,
     /// How long a new coordinator reads a group before it answers.
     pub coordinator_load_ms: u64,
+    /// How long the first FindCoordinator of a new cluster, which creates the offsets topic, leads to 15.
+    pub offsets_topic_ms: u64,
     /// `auto.create.topics.enable`: with this many partitions.
     pub auto_create_partitions: Option<usize>,
     /// How long an automatic creation takes.
@@ -56,6 +58,7 @@ impl Default for Settings {
             connections_max_idle_ms: 600_000,
             broker_session_timeout_ms: 9_000,
             coordinator_load_ms: 30,
+            offsets_topic_ms: 0,
             auto_create_partitions: None,
             auto_create_ms: 200,
             auto_create_error: 3,

@@ -5,6 +5,7 @@ use crate::wire::{Malformed, Reader, Writer};
 use nanokafka::Api;
 
 const COORDINATOR_NOT_AVAILABLE: i16 = 15;
+const NOT_AVAILABLE: &str = "The coordinator is not available.";
 
 /// FindCoordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,12 @@ impl FindCoordinatorRequest {
 }
 
 impl State {
+    /// The first FindCoordinator of a cluster has the offsets topic made.
+    fn offsets_topic_is_missing(&mut self) -> bool {
+        let ready = self.now + self.settings.offsets_topic_ms;
+        *self.offsets_topic.get_or_insert(ready) > self.now
+    }
+
     pub(crate) fn find_coordinator(&mut self, request: &FindCoordinatorRequest) -> Vec<u8> {
         let found = match self.faults.code(Api::FindCoordinator) {
             Some(code) => Err((code, "scripted")),
@@ -31,9 +38,8 @@ impl State {
             None if self.denied_groups.contains(&request.key) => {
                 Err((GROUP_AUTHORIZATION_FAILED, "Group authorization failed."))
             }
-            None => self
-                .coordinator_of(&request.key)
-                .ok_or((COORDINATOR_NOT_AVAILABLE, "The coordinator is not available.")),
+            None if self.offsets_topic_is_missing() => Err((COORDINATOR_NOT_AVAILABLE, NOT_AVAILABLE)),
+            None => self.coordinator_of(&request.key).ok_or((COORDINATOR_NOT_AVAILABLE, NOT_AVAILABLE)),
         };
         let mut out = Writer::throttled();
         match found {

@@ -46,7 +46,7 @@ impl State {
             let (host, port) = &broker.advertised;
             out.i32(broker.node).str(host).i32(i32::from(*port)).nullable_str(broker.rack.as_deref());
         });
-        let controller = self.brokers.iter().filter(|b| b.registered).map(|b| b.node).max().unwrap_or(-1);
+        let controller = call.node; // differs from broker to broker, and means nothing
         out.nullable_str(Some(&self.settings.cluster_id)).i32(controller).count(names.len());
         for name in names {
             let error = match injected {

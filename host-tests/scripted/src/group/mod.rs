@@ -3,8 +3,6 @@
 mod join;
 pub(crate) mod member;
 mod offsets;
-#[cfg(test)]
-mod tests;
 
 use crate::broker::Call;
 use crate::random::Random;

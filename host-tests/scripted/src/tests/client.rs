@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 pub(super) struct Client {
     pub(super) net: Net,
     pub(super) cluster: Cluster,
+    pub(super) client_id: &'static str,
     correlation_id: i32,
 }
 
@@ -22,7 +23,7 @@ pub(super) fn body(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
 
 impl Client {
     pub(super) fn new(cluster: &Cluster) -> Self {
-        Client { net: cluster.net(4), cluster: cluster.clone(), correlation_id: 0 }
+        Client { net: cluster.net(4), cluster: cluster.clone(), client_id: "mcu", correlation_id: 0 }
     }
 
     /// Connects a connection to a broker and asks ApiVersions.
@@ -54,7 +55,7 @@ impl Client {
     pub(super) fn request(&mut self, connection: u8, api: Api, version: i16, body: &[u8]) -> i32 {
         self.correlation_id += 1;
         let mut out = Writer::default();
-        out.i16(api as i16).i16(version).i32(self.correlation_id).str("mcu").raw(body);
+        out.i16(api as i16).i16(version).i32(self.correlation_id).str(self.client_id).raw(body);
         let frame = [&(out.0.len() as i32).to_be_bytes()[..], &out.0].concat();
         self.send(connection, &frame).unwrap();
         self.correlation_id

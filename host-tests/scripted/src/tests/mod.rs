@@ -2,5 +2,6 @@
 mod client;
 mod faults;
 mod fetch;
+mod group;
 mod net;
 mod replay;
