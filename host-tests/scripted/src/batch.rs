@@ -301,11 +301,17 @@ impl Batch {
         let mut tail = Writer::default();
         tail.i16(self.attributes).i32(self.last_delta() as i32).i64(base_timestamp).i64(self.max_timestamp());
         tail.i64(self.producer_id).i16(self.producer_epoch).i32(self.sequence);
-        tail.i32(self.records_count.unwrap_or(self.records.len() as i32)).raw(&records.0);
-        let crc = crc32c::crc32c(&tail.0) ^ u32::from(self.wrong_crc);
+        tail.i32(self.records_count.unwrap_or(self.records.len() as i32)).raw(&records.bytes);
+        let crc = crc32c::crc32c(&tail.bytes) ^ u32::from(self.wrong_crc);
         let mut batch = Writer::default();
-        batch.i64(base).i32(tail.0.len() as i32 + 9).i32(leader_epoch).i8(self.magic).i32(crc as i32).raw(&tail.0);
-        batch.0
+        batch
+            .i64(base)
+            .i32(tail.bytes.len() as i32 + 9)
+            .i32(leader_epoch)
+            .i8(self.magic)
+            .i32(crc as i32)
+            .raw(&tail.bytes);
+        batch.bytes
     }
 
     fn encode_record(&self, record: &Record, out: &mut Writer) {
@@ -324,7 +330,7 @@ impl Batch {
             nullable(&mut body, Some(name.as_bytes()));
             nullable(&mut body, value.as_deref());
         }
-        out.varint(body.0.len() as i64).raw(&body.0);
+        out.varint(body.bytes.len() as i64).raw(&body.bytes);
     }
 
     /// Entries of magic 0 and 1: offset, size, CRC-32 (IEEE), magic, attributes, timestamp from 1 on, key, value.
@@ -342,10 +348,10 @@ impl Batch {
                     None => body.i32(-1),
                 };
             }
-            let crc = crc32(&body.0) ^ u32::from(self.wrong_crc);
-            out.i64(base + record.offset).i32(body.0.len() as i32 + 4).i32(crc as i32).raw(&body.0);
+            let crc = crc32(&body.bytes) ^ u32::from(self.wrong_crc);
+            out.i64(base + record.offset).i32(body.bytes.len() as i32 + 4).i32(crc as i32).raw(&body.bytes);
         }
-        out.0
+        out.bytes
     }
 }
 

@@ -6,7 +6,7 @@ use crate::connection::Work;
 use crate::faults::{End, Instead};
 use crate::history::{Answered, Received};
 use crate::settings::Profile;
-use crate::wire::{Malformed, Reader};
+use crate::wire::{Malformed, Reader, Writer};
 use nanokafka::Api;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -46,7 +46,7 @@ pub(crate) struct Call {
 
 /// What comes of a request.
 pub(crate) enum Outcome {
-    Answer(Vec<u8>),
+    Answer(Writer),
     /// Answered already, or later, through [`State::answer`].
     Waits,
     LongPoll(WaitingFetch),
@@ -144,12 +144,24 @@ impl State {
         }
         match self.chaos.fate(api, self.now) {
             Fate::Lost => return self.close(id, End::Reset),
-            Fate::Refused(code) => self.faults.put_code_first(api, code),
+            Fate::Refused(code) => self.refuse(api, &request, code),
             Fate::AnswerLost => self.faults.put_instead_first(api, Instead::End(End::Reset)),
             Fate::Handled => {}
         }
         let outcome = self.handle(&call, &request);
         self.settle_outcome(&call, outcome);
+    }
+
+    /// Chaos: this request is answered with an error; of a Fetch, its first partition is.
+    fn refuse(&mut self, api: Api, request: &Request, code: i16) {
+        match request {
+            Request::Fetch(fetch) => {
+                if let Some((topic, one)) = fetch.all().next() {
+                    self.faults.add_partition_code(api, topic, one.partition, code, 1);
+                }
+            }
+            _ => self.faults.put_code_first(api, code),
+        }
     }
 
     pub(crate) fn settle_outcome(&mut self, call: &Call, outcome: Outcome) {
@@ -187,8 +199,9 @@ impl State {
     }
 
     /// Frames a body and sends it, with whatever is scripted for this API.
-    pub(crate) fn answer(&mut self, call: &Call, mut body: Vec<u8>) {
+    pub(crate) fn answer(&mut self, call: &Call, answer: Writer) {
         let api = call.api;
+        let Writer { bytes: mut body, codes } = answer;
         if let Some(throttle) = self.faults.throttle(api).filter(|_| api != Api::ApiVersions && body.len() >= 4) {
             body[..4].copy_from_slice(&throttle.to_be_bytes());
         }
@@ -212,7 +225,7 @@ impl State {
             return;
         }
         if let Some(received) = self.history.requests.get_mut(call.index) {
-            received.answer = Some(Answered { at: now + delay, bytes: frame.len(), throttle_ms, scripted });
+            received.answer = Some(Answered { at: now + delay, bytes: frame.len(), codes, throttle_ms, scripted });
         }
         let mute = throttle_ms.max(0) as u64;
         let Some(connection) = self.connections.get_mut(&call.connection) else { return };

@@ -98,6 +98,7 @@ fn retriable(api: Api) -> &'static [i16] {
         Api::OffsetCommit => &[7, 14, 15, 16],
         Api::ListOffsets => &[3, 5, 6, 74, 78],
         Api::OffsetForLeaderEpoch => &[3, 5, 6, 74],
+        Api::Fetch => &[3, 5, 6, 9, 56, 74, 75, 78],
         _ => &[],
     }
 }

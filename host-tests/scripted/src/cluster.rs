@@ -8,10 +8,10 @@ use crate::faults::{End, Faults};
 use crate::group::Group;
 use crate::history::History;
 use crate::log::Partition;
-use crate::net::NetState;
 use crate::quota::Quotas;
 use crate::random::Random;
 use crate::settings::{Profile, Settings};
+use crate::stream::NetState;
 use nanokafka::Api;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -74,6 +74,7 @@ pub(crate) struct State {
     pub(crate) progress: u64,
     pub(crate) ticked: u64,
     pub(crate) ticks_at_once: u64,
+    pub(crate) idle_turns: u64,
 }
 
 impl State {
@@ -119,6 +120,7 @@ impl State {
             progress: 0,
             ticked: 0,
             ticks_at_once: 0,
+            idle_turns: 0,
         }
     }
 

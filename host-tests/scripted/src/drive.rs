@@ -9,6 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 
 /// More polls than this without time moving is a livelock.
 const POLLS_AT_ONCE: u64 = 10_000_000;
+/// So many turns in a row with a timeout that has passed, although nothing moved, is a consumer that spins.
+const IDLE_TURNS: u64 = 10_000;
 
 struct Flag(AtomicBool);
 
@@ -93,10 +95,13 @@ impl Cluster {
             if state.progress != state.ticked {
                 state.ticked = state.progress;
                 state.ticks_at_once += 1;
+                state.idle_turns = 0;
                 assert!(state.ticks_at_once < POLLS_AT_ONCE, "livelock at {} ms\n{}", state.now, state.history);
                 return true;
             }
             state.ticks_at_once = 0;
+            state.idle_turns = if next_timeout.as_millis() <= state.now { state.idle_turns + 1 } else { 0 };
+            assert!(state.idle_turns < IDLE_TURNS, "next_timeout has passed, nothing happens\n{}", state.history);
             let event = state.next_event().unwrap_or(u64::MAX);
             let until = event.min(next_timeout.as_millis());
             if until == u64::MAX {
@@ -148,7 +153,7 @@ impl Cluster {
         self.shared.settle();
         let next = {
             let state = self.state();
-            let deadlines = state.nets.iter().filter_map(crate::net::NetState::deadline);
+            let deadlines = state.nets.iter().filter_map(crate::stream::NetState::deadline);
             let deadlines = deadlines.filter(|&at| at != u64::MAX).map(|at| at.max(state.now));
             deadlines.chain(state.next_event()).min()
         };

@@ -36,6 +36,8 @@ pub struct Answered {
     pub at: u64,
     /// With size prefix and header.
     pub bytes: usize,
+    /// Error codes in it other than 0, each once; not those of scripted bytes.
+    pub codes: Vec<i16>,
     /// Milliseconds of `throttle_time_ms`.
     pub throttle_ms: i32,
     /// Whether a script replaced or changed the bytes.
@@ -105,13 +107,16 @@ impl fmt::Display for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:>8} ms  net {} connection {} > node {}: v{} #{} {:?}",
-            self.at, self.net, self.connection, self.node, self.version, self.correlation_id, self.request
+            "{:>8} ms  net {} connection {} > node {}: #{} v{} {}",
+            self.at, self.net, self.connection, self.node, self.correlation_id, self.version, self.request
         )?;
         match &self.answer {
             None => write!(f, " .. no answer"),
             Some(answer) => {
                 write!(f, " .. {} bytes", answer.bytes)?;
+                if !answer.codes.is_empty() {
+                    write!(f, ", errors {:?}", answer.codes)?;
+                }
                 if answer.at > self.at {
                     write!(f, " after {} ms", answer.at - self.at)?;
                 }

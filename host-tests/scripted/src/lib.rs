@@ -24,6 +24,7 @@ mod cluster;
 mod connection;
 mod control;
 mod coordinator;
+mod display;
 mod drive;
 mod faults;
 mod group;
@@ -35,6 +36,7 @@ mod quota;
 mod random;
 mod serve;
 mod settings;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod topic;

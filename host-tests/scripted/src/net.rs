@@ -3,14 +3,14 @@ use crate::cluster::State;
 use crate::connection::{Connection, Readable};
 use crate::control::{Cluster, Shared};
 use crate::faults::{Cut, End};
-use crate::history::Connect;
 use crate::random::Random;
 use crate::serve::Target;
-use nanokafka::{Api, Clock, ConnectionId, Instant, Transport, TransportError, TransportErrorKind};
+use crate::stream::{NetState, Shaping, Slot};
+use nanokafka::{Api, Block, Clock, ConnectionId, Instant, Transport, TransportError, TransportErrorKind};
 use std::cell::RefMut;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 /// One consumer's transport and clock. A handle: clones are the same net, so a test can keep one and hand out another.
 #[derive(Clone)]
@@ -38,176 +38,6 @@ impl Stats {
     /// Requests of one API.
     pub fn count(&self, api: Api) -> usize {
         self.requests.get(&(api as i16)).copied().unwrap_or(0)
-    }
-}
-
-#[derive(Default)]
-enum Slot {
-    #[default]
-    Closed,
-    Connecting {
-        host: String,
-        port: u16,
-        at: u64,
-        target: Target,
-    },
-    Open {
-        id: u64,
-        host: String,
-        port: u16,
-    },
-    /// Our FIN is acknowledged at this time.
-    Closing {
-        at: u64,
-    },
-}
-
-/// How calls are cut into small ones.
-#[derive(Default)]
-struct Shaping {
-    grain: Option<usize>,
-    /// Every how many calls one is answered `Pending` and woken at once.
-    every: Option<u64>,
-    calls: u64,
-    random: Option<Random>,
-    /// Positions in the bytes read by this net before which one `Pending` is inserted, ascending.
-    pauses: Vec<u64>,
-    cut: Option<Cut>,
-}
-
-pub(crate) struct NetState {
-    slots: Vec<Slot>,
-    wakers: Vec<Option<Waker>>,
-    timer: Option<(u64, Waker)>,
-    shaping: Shaping,
-    pub(crate) stats: Stats,
-    /// Nodes that were sent ApiVersions.
-    pub(crate) negotiated: BTreeSet<i32>,
-    storm: (u64, u32),
-}
-
-impl NetState {
-    pub(crate) fn new(connections: usize) -> Self {
-        NetState {
-            slots: (0..connections).map(|_| Slot::Closed).collect(),
-            wakers: vec![None; connections],
-            timer: None,
-            shaping: Shaping::default(),
-            stats: Stats::default(),
-            negotiated: BTreeSet::new(),
-            storm: (0, 0),
-        }
-    }
-
-    /// Whether somebody was waiting.
-    pub(crate) fn wake(&mut self, index: usize) -> bool {
-        let waker = self.wakers.get_mut(index).and_then(Option::take);
-        waker.map(Waker::wake).is_some()
-    }
-
-    pub(crate) fn next_event(&self, now: u64) -> Option<u64> {
-        let slots = self.slots.iter().filter_map(|slot| match slot {
-            Slot::Connecting { at, .. } | Slot::Closing { at } if *at != u64::MAX && *at > now => Some(*at),
-            _ => None,
-        });
-        slots.min()
-    }
-
-    pub(crate) fn deadline(&self) -> Option<u64> {
-        self.timer.as_ref().map(|(at, _)| *at)
-    }
-
-    /// Wakes who waits for this time.
-    pub(crate) fn wake_due(&mut self, now: u64) -> bool {
-        let mut any = false;
-        for (slot, waker) in self.slots.iter().zip(&mut self.wakers) {
-            if let (Slot::Connecting { at, .. } | Slot::Closing { at }, true) = (slot, waker.is_some()) {
-                if *at <= now {
-                    any = true;
-                    waker.take().into_iter().for_each(Waker::wake);
-                }
-            }
-        }
-        if self.timer.as_ref().is_some_and(|(at, _)| *at <= now) {
-            self.timer.take().into_iter().for_each(|(_, waker)| waker.wake());
-        }
-        any
-    }
-
-    /// Whether this call is to be answered `Pending`; then the caller has been woken.
-    fn inserts_pending(&mut self, cx: &Context<'_>) -> bool {
-        let shaping = &mut self.shaping;
-        shaping.calls += 1;
-        let every = shaping.every.is_some_and(|every| shaping.calls.is_multiple_of(every));
-        let chance = shaping.random.as_mut().is_some_and(|random| random.below(4) == 0);
-        if every || chance {
-            self.stats.inserted_pendings += 1;
-            cx.waker().wake_by_ref();
-        }
-        every || chance
-    }
-
-    /// The most bytes of one call.
-    fn grain(&mut self) -> usize {
-        let grain = self.shaping.grain.unwrap_or(usize::MAX);
-        match &mut self.shaping.random {
-            None => grain,
-            Some(random) => grain.min(1 << random.below(12)),
-        }
-    }
-}
-
-impl State {
-    /// The contract of `Transport` is broken; the test fails when the cluster is dropped.
-    fn misuse(&mut self, net: usize, id: ConnectionId, what: &str) -> TransportError {
-        self.violation(format!("net {net} connection {}: {what}", id.index()));
-        TransportError::new(TransportErrorKind::Other)
-    }
-
-    /// The number of an open connection; everything else is misuse.
-    fn open(&mut self, net: usize, id: ConnectionId, what: &str) -> Result<u64, TransportError> {
-        match self.nets[net].slots.get(id.index()) {
-            Some(Slot::Open { id, .. }) => Ok(*id),
-            _ => Err(self.misuse(net, id, what)),
-        }
-    }
-
-    /// The client's end is gone. What it has written still arrives.
-    fn release(&mut self, net: usize, index: usize) {
-        if let Slot::Open { id, .. } = std::mem::take(&mut self.nets[net].slots[index]) {
-            if let Some(connection) = self.connections.get_mut(&id) {
-                connection.client_gone = true;
-                self.dirty.push(id);
-            }
-        }
-        self.nets[net].wakers[index] = None;
-    }
-
-    fn lost(&mut self, net: usize, id: ConnectionId) -> TransportError {
-        self.note(format!("net {net} connection {}: reset", id.index()));
-        self.release(net, id.index());
-        self.progress += 1;
-        TransportError::new(TransportErrorKind::Reset)
-    }
-
-    /// Scripted ends whose byte has passed: the net's own takes down the connection that is in use.
-    fn spring_cuts(&mut self, net: usize, index: usize, number: u64) {
-        let NetState { shaping, stats, .. } = &mut self.nets[net];
-        let due = shaping.cut.filter(|cut| cut.is_due(stats.read, stats.written));
-        if due.is_some() {
-            shaping.cut = None;
-        }
-        let now = self.now;
-        let Some(connection) = self.connections.get_mut(&number) else { return };
-        let was_over = connection.is_over();
-        connection.spring_cut(now);
-        if let Some(cut) = due {
-            connection.cut_off(now, cut.end);
-        }
-        if connection.is_over() && !was_over {
-            self.note(format!("net {net} connection {index}: cut"));
-            self.wake(net, index);
-        }
     }
 }
 
@@ -482,93 +312,6 @@ impl Transport for Net {
     }
 }
 
-impl State {
-    fn begin_connect(&mut self, net: usize, index: usize, host: &str, port: u16) {
-        let target = self.target(host, port);
-        let at = match &target {
-            Target::Blackhole => u64::MAX,
-            Target::Nobody(TransportErrorKind::Name | TransportErrorKind::Unreachable) => self.now,
-            _ => self.now + 2 * self.settings.latency_ms,
-        };
-        let now = self.now;
-        let state = &mut self.nets[net];
-        state.stats.connects += 1;
-        state.storm = if state.storm.0 == now { (now, state.storm.1 + 1) } else { (now, 1) };
-        if state.storm.1 == 100 {
-            self.violation(format!("net {net}: 100 attempts to connect within one millisecond"));
-        }
-        self.note(format!("net {net} connection {index} connects to {host}:{port}: {target:?}"));
-        self.history.connects.push(Connect { at: now, net, connection: index, host: host.into(), port });
-        self.nets[net].slots[index] = Slot::Connecting { host: host.into(), port, at, target };
-    }
-
-    fn read(
-        &mut self,
-        net: usize,
-        id: ConnectionId,
-        number: u64,
-        cx: &Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<Result<usize, TransportError>> {
-        let now = self.now;
-        let Some(connection) = self.connections.get_mut(&number) else { return Poll::Ready(Err(self.lost(net, id))) };
-        let n = match connection.readable(now) {
-            Readable::Nothing => return Poll::Pending,
-            Readable::Fin => return Poll::Ready(Ok(0)),
-            Readable::Reset => return Poll::Ready(Err(self.lost(net, id))),
-            Readable::Bytes(n) => n,
-        };
-        let state = &mut self.nets[net];
-        let mut n = n.min(buf.len()).min(state.grain());
-        if let Some(cut) = state.shaping.cut {
-            let room = cut.room(crate::Direction::ToClient, state.stats.read, state.stats.written);
-            n = n.min(room.try_into().unwrap_or(usize::MAX));
-        }
-        if let Some(&pause) = state.shaping.pauses.first() {
-            let room = pause.saturating_sub(state.stats.read);
-            if room == 0 {
-                state.shaping.pauses.remove(0);
-                state.stats.inserted_pendings += 1;
-                self.progress += 1;
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
-            n = n.min(room.try_into().unwrap_or(usize::MAX));
-        }
-        if n == 0 {
-            return Poll::Pending;
-        }
-        state.stats.read += n as u64;
-        let full = connection.unread > self.settings.socket_send_buffer;
-        connection.take(&mut buf[..n], now);
-        if full && connection.unread <= self.settings.socket_send_buffer {
-            self.dirty.push(number);
-        }
-        Poll::Ready(Ok(n))
-    }
-
-    fn write(&mut self, net: usize, id: ConnectionId, number: u64, buf: &[u8]) -> Poll<Result<usize, TransportError>> {
-        let (now, latency) = (self.now, self.settings.latency_ms);
-        let Some(connection) = self.connections.get_mut(&number) else { return Poll::Ready(Err(self.lost(net, id))) };
-        let Some(n) = connection.writable(now) else { return Poll::Ready(Err(self.lost(net, id))) };
-        let state = &mut self.nets[net];
-        let mut n = n.min(buf.len()).min(state.grain());
-        if let Some(cut) = state.shaping.cut {
-            let room = cut.room(crate::Direction::ToBroker, state.stats.read, state.stats.written);
-            n = n.min(room.try_into().unwrap_or(usize::MAX));
-        }
-        if n == 0 {
-            return Poll::Pending;
-        }
-        state.stats.written += n as u64;
-        connection.write(&buf[..n], now, latency);
-        if connection.has_request() {
-            self.dirty.push(number);
-        }
-        Poll::Ready(Ok(n))
-    }
-}
-
 impl Clock for Net {
     fn now(&mut self) -> Instant {
         Instant::from_millis(self.state().now)
@@ -583,5 +326,14 @@ impl Clock for Net {
         }
         state.nets[net].timer = Some((deadline.as_millis(), cx.waker().clone()));
         Poll::Pending
+    }
+}
+
+/// For the blocking front end: sleeping is a jump of virtual time.
+impl Block for Net {
+    fn block(&mut self, deadline: Instant) -> Result<(), TransportError> {
+        let cluster = self.cluster();
+        assert!(cluster.tick(deadline), "asleep for ever at {} ms\n{}", cluster.millis(), cluster.log());
+        Ok(())
     }
 }

@@ -148,12 +148,16 @@ impl<'a> Reader<'a> {
 
 /// Writes a response body.
 #[derive(Default)]
-pub(crate) struct Writer(pub(crate) Vec<u8>);
+pub(crate) struct Writer {
+    pub(crate) bytes: Vec<u8>,
+    /// Error codes written so far, each once.
+    pub(crate) codes: Vec<i16>,
+}
 
 impl Writer {
     /// Every response of the profile but ApiVersions begins with `throttle_time_ms`, patched when the answer is sent.
     pub(crate) fn throttled() -> Self {
-        Writer(vec![0; 4])
+        Writer { bytes: vec![0; 4], codes: vec![] }
     }
 
     pub(crate) fn i8(&mut self, value: i8) -> &mut Self {
@@ -168,6 +172,14 @@ impl Writer {
         self.raw(&value.to_be_bytes())
     }
 
+    /// An error code: an `i16` that the log names.
+    pub(crate) fn code(&mut self, code: i16) -> &mut Self {
+        if code != 0 && !self.codes.contains(&code) {
+            self.codes.push(code);
+        }
+        self.i16(code)
+    }
+
     pub(crate) fn i32(&mut self, value: i32) -> &mut Self {
         self.raw(&value.to_be_bytes())
     }
@@ -177,7 +189,7 @@ impl Writer {
     }
 
     pub(crate) fn raw(&mut self, bytes: &[u8]) -> &mut Self {
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         self
     }
 
@@ -213,10 +225,10 @@ impl Writer {
 
     pub(crate) fn uvarint(&mut self, mut value: u64) -> &mut Self {
         while value >= 0x80 {
-            self.0.push(value as u8 | 0x80);
+            self.bytes.push(value as u8 | 0x80);
             value >>= 7;
         }
-        self.0.push(value as u8);
+        self.bytes.push(value as u8);
         self
     }
 

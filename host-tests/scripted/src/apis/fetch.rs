@@ -145,10 +145,10 @@ impl State {
         Outcome::Answer(self.read_all(call, request))
     }
 
-    fn failed_fetch(&self, code: i16) -> Vec<u8> {
+    fn failed_fetch(&self, code: i16) -> Writer {
         let mut out = Writer::throttled();
-        out.i16(code).i32(0).count(0);
-        out.0
+        out.code(code).i32(0).count(0);
+        out
     }
 
     /// Neither enough bytes, nor an error that ends the wait. Unknown partitions alone do not end it.
@@ -179,7 +179,7 @@ impl State {
         readable && bytes < enough
     }
 
-    fn read_all(&mut self, call: &Call, request: &FetchRequest) -> Vec<u8> {
+    fn read_all(&mut self, call: &Call, request: &FetchRequest) -> Writer {
         let mut room = (request.max_bytes.max(0) as usize).min(self.settings.fetch_max_bytes);
         if let Some(quota) = self.settings.fetch_quota {
             room = room.min(quota as usize * 11);
@@ -202,18 +202,18 @@ impl State {
         let size = reads.iter().map(|(_, _, read)| read.bytes.len() + 64).sum();
         if let Some(throttle) = self.fetch_throttle(&call.client_id, size) {
             let mut body = self.failed_fetch(0);
-            body[..4].copy_from_slice(&throttle.to_be_bytes());
+            body.bytes[..4].copy_from_slice(&throttle.to_be_bytes());
             return body;
         }
         // what failed before it was read comes last, so a topic may be listed twice
         reads.extend(last);
-        let mut out = Writer(Vec::with_capacity(size + 64));
+        let mut out = Writer { bytes: Vec::with_capacity(size + 64), codes: vec![] };
         out.i32(0).i16(0).i32(0);
         let groups: Vec<_> = reads.chunk_by(|a, b| a.0 == b.0).collect();
         out.array(groups, |out, group| {
             out.str(group[0].0).array(group, |out, (_, partition, read)| write(call.version, *partition, read, out));
         });
-        out.0
+        out
     }
 
     /// The log if this node may read it for this client at this offset.
@@ -282,7 +282,7 @@ impl State {
 }
 
 fn write(version: i16, partition: i32, read: &Read, out: &mut Writer) {
-    out.i32(partition).i16(read.code).i64(read.high_watermark).i64(read.last_stable_offset).i64(read.log_start);
+    out.i32(partition).code(read.code).i64(read.high_watermark).i64(read.last_stable_offset).i64(read.log_start);
     match &read.aborted {
         None => {
             out.i32(-1);

@@ -29,7 +29,7 @@ impl State {
         *self.offsets_topic.get_or_insert(ready) > self.now
     }
 
-    pub(crate) fn find_coordinator(&mut self, request: &FindCoordinatorRequest) -> Vec<u8> {
+    pub(crate) fn find_coordinator(&mut self, request: &FindCoordinatorRequest) -> Writer {
         let found = match self.faults.code(Api::FindCoordinator) {
             Some(code) => Err((code, "scripted")),
             None if request.key_type != 0 => {
@@ -48,9 +48,9 @@ impl State {
                 out.i16(0).nullable_str(Some("NONE")).i32(node).str(&host).i32(i32::from(port));
             }
             Err((code, message)) => {
-                out.i16(code).nullable_str(Some(message)).i32(-1).str("").i32(-1);
+                out.code(code).nullable_str(Some(message)).i32(-1).str("").i32(-1);
             }
         }
-        out.0
+        out
     }
 }

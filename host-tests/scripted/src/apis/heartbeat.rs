@@ -26,7 +26,7 @@ impl HeartbeatRequest {
 }
 
 impl State {
-    pub(crate) fn heartbeat(&mut self, call: &Call, request: &HeartbeatRequest) -> Vec<u8> {
+    pub(crate) fn heartbeat(&mut self, call: &Call, request: &HeartbeatRequest) -> Writer {
         let code = self.faults.code(Api::Heartbeat).unwrap_or_else(|| {
             let answer = self.with_group(call.node, &request.group_id, |group, turn| {
                 group.heartbeat(&request.member_id, request.group_instance_id.as_deref(), request.generation_id, turn)
@@ -40,7 +40,7 @@ impl State {
             }
         });
         let mut out = Writer::throttled();
-        out.i16(code);
-        out.0
+        out.code(code);
+        out
     }
 }

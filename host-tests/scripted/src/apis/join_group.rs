@@ -72,9 +72,9 @@ impl State {
     }
 }
 
-fn write(version: i16, joined: &Joined) -> Vec<u8> {
+fn write(version: i16, joined: &Joined) -> Writer {
     let mut out = Writer::throttled();
-    out.i16(joined.error).i32(joined.generation).str(&joined.protocol).str(&joined.leader).str(&joined.member_id);
+    out.code(joined.error).i32(joined.generation).str(&joined.protocol).str(&joined.leader).str(&joined.member_id);
     out.array(&joined.members, |out, (id, instance, metadata)| {
         out.str(id);
         if version >= 5 {
@@ -82,5 +82,5 @@ fn write(version: i16, joined: &Joined) -> Vec<u8> {
         }
         out.bytes(metadata);
     });
-    out.0
+    out
 }

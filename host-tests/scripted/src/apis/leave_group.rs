@@ -19,7 +19,7 @@ impl LeaveGroupRequest {
 }
 
 impl State {
-    pub(crate) fn leave_group(&mut self, call: &Call, request: &LeaveGroupRequest) -> Vec<u8> {
+    pub(crate) fn leave_group(&mut self, call: &Call, request: &LeaveGroupRequest) -> Writer {
         let code = self.faults.code(Api::LeaveGroup).unwrap_or_else(|| {
             match self.with_group(call.node, &request.group_id, |group, turn| group.leave(&request.member_id, turn)) {
                 Ok(Ok(())) => 0,
@@ -27,7 +27,7 @@ impl State {
             }
         });
         let mut out = Writer::throttled();
-        out.i16(code);
-        out.0
+        out.code(code);
+        out
     }
 }

@@ -60,7 +60,7 @@ impl ListOffsetsRequest {
 
 impl State {
     /// Topics come back in another order than asked.
-    pub(crate) fn list_offsets(&mut self, call: &Call, request: &ListOffsetsRequest) -> Vec<u8> {
+    pub(crate) fn list_offsets(&mut self, call: &Call, request: &ListOffsetsRequest) -> Writer {
         let injected = self.faults.code(Api::ListOffsets);
         let committed_only = request.isolation_level == 1;
         let mut out = Writer::throttled();
@@ -77,10 +77,10 @@ impl State {
                     Ok(found) => (0, found),
                     Err(code) => (code, (-1, -1, -1)),
                 };
-                out.i32(one.partition).i16(code).i64(timestamp).i64(offset).i32(epoch);
+                out.i32(one.partition).code(code).i64(timestamp).i64(offset).i32(epoch);
             }
         }
-        out.0
+        out
     }
 
     /// Timestamp, offset, leader epoch.

@@ -29,7 +29,7 @@ impl MetadataRequest {
 }
 
 impl State {
-    pub(crate) fn metadata(&mut self, call: &Call, request: &MetadataRequest) -> Vec<u8> {
+    pub(crate) fn metadata(&mut self, call: &Call, request: &MetadataRequest) -> Writer {
         let injected = self.faults.code(Api::Metadata);
         let mut names: Vec<String> = request.topics.clone().unwrap_or_else(|| self.topics.keys().cloned().collect());
         // existing ones first, then those the client may not see, then those that are not there
@@ -53,14 +53,14 @@ impl State {
                 Some(code) => code,
                 None => self.topic_error(&name, request.allow_auto_topic_creation),
             };
-            out.i16(error).str(&name).bool(false);
+            out.code(error).str(&name).bool(false);
             let partitions = if error == 0 { self.view(call.node, &name) } else { vec![] };
             out.count(partitions.len());
             for (index, view) in partitions.into_iter().enumerate() {
                 self.write_partition(call.version, &name, index as i32, &view, &mut out);
             }
         }
-        out.0
+        out
     }
 
     fn topic_error(&mut self, name: &str, create: bool) -> i16 {
@@ -85,7 +85,7 @@ impl State {
         let leaderless = view.leader < 0 || !up(&view.leader);
         let error = injected.unwrap_or(if leaderless { LEADER_NOT_AVAILABLE } else { 0 });
         let leader = if leaderless || injected == Some(LEADER_NOT_AVAILABLE) { -1 } else { view.leader };
-        out.i16(error).i32(index).i32(leader);
+        out.code(error).i32(index).i32(leader);
         if version >= 7 {
             out.i32(view.epoch);
         }

@@ -63,7 +63,7 @@ impl OffsetCommitRequest {
 }
 
 impl State {
-    pub(crate) fn offset_commit(&mut self, call: &Call, request: &OffsetCommitRequest) -> Vec<u8> {
+    pub(crate) fn offset_commit(&mut self, call: &Call, request: &OffsetCommitRequest) -> Writer {
         let whole = self.faults.code(Api::OffsetCommit).map_or_else(|| self.may_commit(call, request), Err);
         let mut out = Writer::throttled();
         out.count(request.topics.len());
@@ -74,10 +74,10 @@ impl State {
                     Err(code) => code,
                     Ok(()) => self.commit_one(&request.group_id, topic, one),
                 };
-                out.i32(one.partition).i16(code);
+                out.i32(one.partition).code(code);
             }
         }
-        out.0
+        out
     }
 
     fn may_commit(&mut self, call: &Call, request: &OffsetCommitRequest) -> Result<(), i16> {

@@ -46,7 +46,7 @@ impl OffsetFetchRequest {
 type Answer = (i64, i32, String, i16);
 
 impl State {
-    pub(crate) fn offset_fetch(&mut self, call: &Call, request: &OffsetFetchRequest) -> Vec<u8> {
+    pub(crate) fn offset_fetch(&mut self, call: &Call, request: &OffsetFetchRequest) -> Writer {
         let injected = self.faults.code(Api::OffsetFetch).map_or(Ok(()), Err);
         let top = injected.and_then(|()| self.is_coordinator(call.node, &request.group_id));
         let asked = request.topics.clone().unwrap_or_else(|| self.committed_topics(&request.group_id));
@@ -89,25 +89,25 @@ impl State {
     }
 }
 
-fn write(version: i16, topics: &[(String, Vec<(i32, Answer)>)], error: i16) -> Vec<u8> {
+fn write(version: i16, topics: &[(String, Vec<(i32, Answer)>)], error: i16) -> Writer {
     let mut out = Writer::throttled();
     if version < 6 {
         out.array(topics, |out, (topic, partitions)| {
             out.str(topic).array(partitions, |out, (partition, (offset, epoch, metadata, code))| {
-                out.i32(*partition).i64(*offset).i32(*epoch).nullable_str(Some(metadata)).i16(*code);
+                out.i32(*partition).i64(*offset).i32(*epoch).nullable_str(Some(metadata)).code(*code);
             });
         });
-        out.i16(error);
-        return out.0;
+        out.code(error);
+        return out;
     }
     out.uvarint(topics.len() as u64 + 1);
     for (topic, partitions) in topics {
         out.compact_str(topic).uvarint(partitions.len() as u64 + 1);
         for (partition, (offset, epoch, metadata, code)) in partitions {
-            out.i32(*partition).i64(*offset).i32(*epoch).compact_str(metadata).i16(*code).uvarint(0);
+            out.i32(*partition).i64(*offset).i32(*epoch).compact_str(metadata).code(*code).uvarint(0);
         }
         out.uvarint(0);
     }
-    out.i16(error).uvarint(0);
-    out.0
+    out.code(error).uvarint(0);
+    out
 }

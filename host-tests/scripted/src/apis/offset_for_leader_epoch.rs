@@ -52,7 +52,7 @@ impl OffsetForLeaderEpochRequest {
 }
 
 impl State {
-    pub(crate) fn offset_for_leader_epoch(&mut self, call: &Call, request: &OffsetForLeaderEpochRequest) -> Vec<u8> {
+    pub(crate) fn offset_for_leader_epoch(&mut self, call: &Call, request: &OffsetForLeaderEpochRequest) -> Writer {
         let injected = self.faults.code(Api::OffsetForLeaderEpoch);
         let mut out = Writer::throttled();
         out.count(request.topics.len());
@@ -72,9 +72,9 @@ impl State {
                     Ok(found) => (0, found),
                     Err(code) => (code, (-1, -1)),
                 };
-                out.i16(code).i32(one.partition).i32(epoch).i64(end);
+                out.code(code).i32(one.partition).i32(epoch).i64(end);
             }
         }
-        out.0
+        out
     }
 }

@@ -43,8 +43,8 @@ impl State {
     }
 }
 
-pub(super) fn write(code: i16, assignment: &[u8]) -> Vec<u8> {
+pub(super) fn write(code: i16, assignment: &[u8]) -> Writer {
     let mut out = Writer::throttled();
-    out.i16(code).bytes(assignment);
-    out.0
+    out.code(code).bytes(assignment);
+    out
 }

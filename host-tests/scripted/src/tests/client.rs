@@ -18,7 +18,7 @@ pub(super) fn noop() -> Context<'static> {
 pub(super) fn body(write: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut out = Writer::default();
     write(&mut out);
-    out.0
+    out.bytes
 }
 
 impl Client {
@@ -53,12 +53,22 @@ impl Client {
     }
 
     pub(super) fn request(&mut self, connection: u8, api: Api, version: i16, body: &[u8]) -> i32 {
+        self.try_request(connection, api, version, body).unwrap()
+    }
+
+    pub(super) fn try_request(
+        &mut self,
+        connection: u8,
+        api: Api,
+        version: i16,
+        body: &[u8],
+    ) -> Result<i32, TransportError> {
         self.correlation_id += 1;
         let mut out = Writer::default();
         out.i16(api as i16).i16(version).i32(self.correlation_id).str(self.client_id).raw(body);
-        let frame = [&(out.0.len() as i32).to_be_bytes()[..], &out.0].concat();
-        self.send(connection, &frame).unwrap();
-        self.correlation_id
+        let frame = [&(out.bytes.len() as i32).to_be_bytes()[..], &out.bytes].concat();
+        self.send(connection, &frame)?;
+        Ok(self.correlation_id)
     }
 
     /// Whatever can be read now.
