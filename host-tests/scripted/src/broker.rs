@@ -31,6 +31,24 @@ pub(crate) struct Broker {
     pub(crate) frozen: Option<BTreeMap<String, TopicView>>,
 }
 
+impl Broker {
+    pub(crate) fn new(node: i32) -> Self {
+        let address = (format!("b{node}"), 9092);
+        Broker {
+            node,
+            advertised: address.clone(),
+            listens: vec![address],
+            rack: None,
+            profile: Profile::kafka_4_3(),
+            alive: true,
+            paused: false,
+            registered: true,
+            session_ends: None,
+            frozen: None,
+        }
+    }
+}
+
 /// One request, for as long as its answer is owed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Call {

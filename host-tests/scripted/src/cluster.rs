@@ -10,7 +10,7 @@ use crate::history::History;
 use crate::log::Partition;
 use crate::quota::Quotas;
 use crate::random::Random;
-use crate::settings::{Profile, Settings};
+use crate::settings::Settings;
 use crate::stream::NetState;
 use nanokafka::Api;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,23 +79,11 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn new(nodes: impl IntoIterator<Item = i32>) -> Self {
-        let broker = |node: i32| Broker {
-            node,
-            advertised: (format!("b{node}"), 9092),
-            listens: vec![(format!("b{node}"), 9092)],
-            rack: None,
-            profile: Profile::kafka_4_3(),
-            alive: true,
-            paused: false,
-            registered: true,
-            session_ends: None,
-            frozen: None,
-        };
         State {
             now: 0,
             time_limit: 24 * 3_600_000,
             settings: Settings::default(),
-            brokers: nodes.into_iter().map(broker).collect(),
+            brokers: nodes.into_iter().map(Broker::new).collect(),
             topics: BTreeMap::new(),
             creations: BTreeMap::new(),
             groups: BTreeMap::new(),
@@ -205,7 +193,7 @@ impl State {
     }
 
     /// What other brokers do when a killed one has not come back in time.
-    fn end_session(&mut self, node: i32) {
+    pub(crate) fn end_session(&mut self, node: i32) {
         self.note(format!("node {node} is given up"));
         let broker = self.broker_mut(node);
         (broker.registered, broker.session_ends) = (false, None);

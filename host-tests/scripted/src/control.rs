@@ -1,4 +1,5 @@
 //! The cluster as a test holds it.
+use crate::broker::Broker;
 use crate::cluster::{Action, State, Trigger};
 use crate::connection::Work;
 use crate::faults::{Connecting, Cut, End, Instead};
@@ -158,6 +159,21 @@ impl Cluster {
     /// Starts a killed broker; its partitions get a new leader epoch.
     pub fn restart(&self, node: i32) -> &Self {
         self.with(|state| state.restart(node));
+        self
+    }
+
+    /// One more broker, called `b<id>`.
+    pub fn add_broker(&self, node: i32) -> &Self {
+        self.with(|state| state.brokers.push(Broker::new(node)));
+        self
+    }
+
+    /// A broker is gone for good: others lead and coordinate at once.
+    pub fn remove_broker(&self, node: i32) -> &Self {
+        self.with(|state| {
+            state.kill(node);
+            state.end_session(node);
+        });
         self
     }
 

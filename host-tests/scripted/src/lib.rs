@@ -34,6 +34,7 @@ mod log;
 mod net;
 mod quota;
 mod random;
+mod releases;
 mod serve;
 mod settings;
 mod stream;

@@ -1,4 +1,5 @@
 //! What an operator would set, and the version ranges of real releases.
+use crate::releases::{KAFKA_2_1, KAFKA_2_8, KAFKA_4_3};
 use nanokafka::Api;
 
 /// A broker's configuration, for the whole cluster. Change it with [`Cluster::configure`](crate::Cluster::configure).
@@ -78,64 +79,17 @@ pub struct Profile(Vec<(i16, i16, i16)>);
 impl Profile {
     /// Apache Kafka 4.3.
     pub fn kafka_4_3() -> Self {
-        Profile(ranges(&[
-            (1, 4, 18),
-            (2, 1, 11),
-            (3, 0, 13),
-            (8, 2, 10),
-            (9, 1, 10),
-            (10, 0, 6),
-            (11, 0, 9),
-            (12, 0, 4),
-            (13, 0, 5),
-            (14, 0, 5),
-            (17, 0, 1),
-            (18, 0, 4),
-            (23, 2, 4),
-            (36, 0, 2),
-            (68, 0, 1),
-            (69, 0, 1),
-        ]))
+        Profile(KAFKA_4_3.to_vec())
     }
 
     /// Apache Kafka 2.8.
     pub fn kafka_2_8() -> Self {
-        Profile(ranges(&[
-            (1, 0, 12),
-            (2, 0, 6),
-            (3, 0, 11),
-            (8, 0, 8),
-            (9, 0, 7),
-            (10, 0, 3),
-            (11, 0, 7),
-            (12, 0, 4),
-            (13, 0, 4),
-            (14, 0, 5),
-            (17, 0, 1),
-            (18, 0, 3),
-            (23, 0, 4),
-            (36, 0, 2),
-        ]))
+        Profile(KAFKA_2_8.to_vec())
     }
 
     /// Apache Kafka 2.1: lower versions of seven APIs, no static members, no OffsetForLeaderEpoch v3.
     pub fn kafka_2_1() -> Self {
-        Profile(ranges(&[
-            (1, 0, 10),
-            (2, 0, 4),
-            (3, 0, 7),
-            (8, 0, 6),
-            (9, 0, 5),
-            (10, 0, 2),
-            (11, 0, 3),
-            (12, 0, 2),
-            (13, 0, 2),
-            (14, 0, 2),
-            (17, 0, 1),
-            (18, 0, 2),
-            (23, 0, 2),
-            (36, 0, 0),
-        ]))
+        Profile(KAFKA_2_1.to_vec())
     }
 
     /// With this range for one API, or without it.
@@ -153,12 +107,4 @@ impl Profile {
     pub(crate) fn entries(&self) -> &[(i16, i16, i16)] {
         &self.0
     }
-}
-
-/// The given ones and other keys of the same broker, so that a client must skip what it does not know.
-fn ranges(known: &[(i16, i16, i16)]) -> Vec<(i16, i16, i16)> {
-    let others = [(0, 0, 13), (15, 0, 5), (16, 0, 4), (19, 0, 7), (22, 0, 4), (32, 0, 4), (60, 0, 2)];
-    let mut all: Vec<_> = known.iter().copied().chain(others).collect();
-    all.sort_unstable();
-    all
 }

@@ -72,6 +72,20 @@ fn a_broker_without_a_successor() {
 }
 
 #[test]
+fn brokers_come_and_go() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1);
+    cluster.add_broker(7).partition("t", 0).elect(7);
+    let mut client = Client::new(&cluster);
+    client.connect(0, 7);
+    cluster.remove_broker(1);
+    let answer = client.call(Api::Metadata, 7, &metadata("t"));
+    assert_eq!(answer[4..12], [0, 0, 0, 1, 0, 0, 0, 7]);
+    cluster.readdress(7, "elsewhere", 1);
+    assert!(client.try_connect(1, "b7", 9092).is_err() && client.try_connect(1, "elsewhere", 1).is_ok());
+}
+
+#[test]
 fn a_paused_broker_answers_later() {
     let cluster = Cluster::new(1);
     let mut client = Client::new(&cluster);
@@ -178,14 +192,14 @@ fn nonsense_is_a_violation_and_closes() {
 fn profiles() {
     let cluster = Cluster::new(1);
     let mut client = Client::new(&cluster);
-    for (profile, entries) in [(Profile::kafka_4_3(), 23), (Profile::kafka_2_8(), 21), (Profile::kafka_2_1(), 21)] {
+    for (profile, entries) in [(Profile::kafka_4_3(), 75), (Profile::kafka_2_8(), 56), (Profile::kafka_2_1(), 43)] {
         cluster.profile(profile);
         client.connect(0, 1);
         let answer = client.call(Api::ApiVersions, 0, &[]);
         assert_eq!(answer.len(), 6 + 6 * entries);
     }
     cluster.profile(Profile::kafka_4_3().with(Api::Fetch, Some((12, 18))).with(Api::Heartbeat, None));
-    assert_eq!(client.call(Api::ApiVersions, 0, &[]).len(), 6 + 6 * 22);
+    assert_eq!(client.call(Api::ApiVersions, 0, &[]).len(), 6 + 6 * 74);
 }
 
 #[test]
