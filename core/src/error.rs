@@ -59,6 +59,26 @@ pub enum Api {
     OffsetForLeaderEpoch = 23,
 }
 
+impl Api {
+    pub(crate) const fn from_key(key: i16) -> Option<Self> {
+        Some(match key {
+            1 => Api::Fetch,
+            2 => Api::ListOffsets,
+            3 => Api::Metadata,
+            8 => Api::OffsetCommit,
+            9 => Api::OffsetFetch,
+            10 => Api::FindCoordinator,
+            11 => Api::JoinGroup,
+            12 => Api::Heartbeat,
+            13 => Api::LeaveGroup,
+            14 => Api::SyncGroup,
+            18 => Api::ApiVersions,
+            23 => Api::OffsetForLeaderEpoch,
+            _ => return None,
+        })
+    }
+}
+
 /// Why [`Consumer::new`](crate::Consumer::new) refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -125,6 +145,8 @@ pub enum Resource {
     MemberId,
     /// Bytes of a single field of a request: [`SEND_BUFFER`](crate::SEND_BUFFER).
     SendBuffer,
+    /// Bytes of a single field of an answer on the control connection: [`RECEIVE_BUFFER`](crate::RECEIVE_BUFFER).
+    ReceiveBuffer,
 }
 
 /// A broker's refusal.
@@ -247,6 +269,13 @@ pub struct ConnectError {
     pub cause: TransportError,
 }
 
+impl ConnectError {
+    /// Not about a host: the platform cannot wait.
+    pub(crate) const fn local(cause: TransportError) -> Self {
+        ConnectError { host: TopicName::NONE, port: 0, cause }
+    }
+}
+
 /// Up to 31 bytes of a name, inline; a longer one ends in `~`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct TopicName {
@@ -352,6 +381,7 @@ impl fmt::Display for Resource {
             Resource::GroupMemory => "bytes to lead a group with (Storage::group_memory)",
             Resource::MemberId => "bytes of a member id (MEMBER_ID_BYTES)",
             Resource::SendBuffer => "bytes of one field of a request (SEND_BUFFER)",
+            Resource::ReceiveBuffer => "bytes of one field of an answer (RECEIVE_BUFFER)",
         })
     }
 }

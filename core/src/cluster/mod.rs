@@ -1,0 +1,407 @@
+//! Which brokers there are and who leads what: bootstrap, ApiVersions, Metadata, FindCoordinator.
+pub(crate) mod nodes;
+
+use crate::config::parse_server;
+use crate::connection::{Link, CONTROL};
+use crate::error::BrokerError;
+use crate::partitions::{Phase, Slot};
+use crate::seed::Random;
+use crate::state::{topic, Control, Mode, State};
+use crate::time::millis;
+use crate::wire::{api_versions, find_coordinator, metadata};
+use crate::{strings, Api, Capacity, Config, Error, ErrorCode, Instant, ProtocolErrorKind, Resource, TopicName};
+use core::time::Duration;
+use nodes::{Node, Nodes, BOOTSTRAP, BROKERS};
+
+/// Something to ask for until it is answered.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job {
+    pub wanted: bool,
+    pub failures: u8,
+    pub not_before: Instant,
+}
+
+impl Job {
+    pub const NEW: Job = Job { wanted: false, failures: 0, not_before: Instant::from_millis(0) };
+
+    pub fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Again, after `retry.backoff.ms` and its doublings.
+    pub fn retry(&mut self, config: &Config<'_>, random: &mut Random, now: Instant) {
+        self.wanted = true;
+        self.not_before = now.after(backoff(config.retry_backoff, config.retry_backoff_max, self.failures, random));
+        self.failures = self.failures.saturating_add(1);
+    }
+
+    /// The same, unless it is wanted anyway.
+    pub fn retry_once(&mut self, config: &Config<'_>, random: &mut Random, now: Instant) {
+        if !self.wanted {
+            self.retry(config, random, now);
+        }
+    }
+
+    pub fn done(&mut self) {
+        *self = Job::NEW;
+    }
+}
+
+/// `min(first * 2^failures, max)`, +-20 %.
+pub(crate) fn backoff(first: Duration, max: Duration, failures: u8, random: &mut Random) -> Duration {
+    let grown = millis(first).saturating_mul(1 << failures.min(20)).min(millis(max));
+    Duration::from_millis(random.jitter(grown as u32).into())
+}
+
+#[derive(Debug)]
+pub(crate) struct Cluster {
+    pub nodes: Nodes,
+    pub metadata: Job,
+    /// FindCoordinator.
+    pub find: Job,
+    /// Node id of the coordinator, while [`Self::coordinator_known`].
+    coordinator: i32,
+    pub coordinator_known: bool,
+    /// Entry of `bootstrap.servers` in use, and how many places were tried since the last success.
+    bootstrap: u8,
+    tried: u8,
+    /// A broker has answered Metadata.
+    pub contacted: bool,
+    /// This Metadata has named a broker.
+    named: bool,
+    /// Leaders were missing from the table, and all brokers are being asked for again.
+    again: bool,
+    pub refresh_at: Instant,
+    /// Since when Metadata does not know a topic; 0 it does.
+    unknown_since: Instant,
+    /// What is to be reported: code and the topic's entry.
+    report: i16,
+    report_topic: u16,
+    /// The range of a needed API that the broker does not share with us.
+    mismatch: (i16, i16, i16),
+}
+
+/// A topic that Metadata does not know is reported after this long: brokers need a moment to agree on a new one.
+const UNKNOWN_TOPIC_REPORT: Duration = Duration::from_secs(5);
+
+impl Cluster {
+    pub const NEW: Cluster = Cluster {
+        nodes: Nodes::NEW,
+        metadata: Job::NEW,
+        find: Job::NEW,
+        coordinator: 0,
+        coordinator_known: false,
+        bootstrap: 0,
+        tried: 0,
+        contacted: false,
+        named: false,
+        again: false,
+        refresh_at: Instant::from_millis(0),
+        unknown_since: Instant::from_millis(0),
+        report: 0,
+        report_topic: 0,
+        mismatch: (0, 0, 0),
+    };
+
+    /// Index of the coordinator's node.
+    pub fn coordinator(&self) -> Option<u8> {
+        if self.coordinator_known {
+            self.nodes.by_id(self.coordinator)
+        } else {
+            None
+        }
+    }
+
+    pub fn lose_coordinator(&mut self) {
+        self.coordinator_known = false;
+    }
+}
+
+/// Host and port of a node.
+pub(crate) fn address<'a>(cluster: &'a Cluster, config: &'a Config<'_>, node: u8) -> Option<(&'a str, u16)> {
+    match node {
+        BOOTSTRAP => config.bootstrap_servers.split(',').nth(cluster.bootstrap.into()).and_then(parse_server),
+        _ => cluster.nodes.get(node).filter(|node| node.used).map(|node| (cluster.nodes.host(node), node.port)),
+    }
+}
+
+/// Whether a broker must stay in the table: a connection is for it, it coordinates, or it leads an assigned partition.
+fn needed<'a>(links: &'a [Link], slots: &'a [Slot], coordinator: Option<i32>) -> impl Fn(u8, &Node) -> bool + 'a {
+    move |index, node| {
+        coordinator == Some(node.id)
+            || links.iter().any(|link| link.node == index)
+            || slots.iter().any(|slot| slot.leader == node.id)
+    }
+}
+
+impl Control<'_> {
+    /// Where the control connection should go next: the coordinator if there is one, otherwise the next place of the list and of the
+    /// brokers known so far.
+    pub(crate) fn control_target(&mut self) -> u8 {
+        let cluster = &mut self.state.cluster;
+        if let Some(coordinator) = cluster.coordinator() {
+            return coordinator;
+        }
+        let servers = self.config.bootstrap_servers.split(',').count() as u8;
+        let known = cluster.nodes.brokers().count() as u8;
+        let place = cluster.tried.checked_rem(servers.saturating_add(known)).unwrap_or(0);
+        cluster.tried = cluster.tried.wrapping_add(1);
+        match place.checked_sub(known) {
+            // brokers first: the list may be stale, and its order is what a fleet of devices would hammer
+            None => cluster.nodes.brokers().nth(place.into()).map_or(BOOTSTRAP, |(index, _)| index),
+            Some(entry) => {
+                cluster.bootstrap = entry;
+                if let Some(node) = cluster.nodes.get_mut(BOOTSTRAP) {
+                    *node = Node::NEW;
+                }
+                BOOTSTRAP
+            }
+        }
+    }
+
+    /// The bootstrap connection reached a broker that is known by now: it becomes that broker's.
+    pub(crate) fn recognise_bootstrap(&mut self) {
+        let State { cluster, .. } = &mut *self.state;
+        let Some(link) = self.links.first_mut().filter(|link| link.node == BOOTSTRAP) else { return };
+        let Some((host, port)) = address(cluster, self.config, BOOTSTRAP) else { return };
+        let same = |node: &Node| node.port == port && cluster.nodes.host(node) == host;
+        let Some(index) = cluster.nodes.brokers().find(|(_, node)| same(node)).map(|(index, _)| index) else { return };
+        if let (Some(Node { versions, asked, epochs, .. }), Some(node)) =
+            (cluster.nodes.get(BOOTSTRAP).copied(), cluster.nodes.get_mut(index))
+        {
+            (node.versions, node.asked, node.epochs) = (versions, asked, epochs);
+            link.node = index;
+        }
+    }
+
+    /// One item of an answer about the cluster.
+    pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), ProtocolErrorKind> {
+        let index = self.links.get(link).map_or(0, |link| link.node);
+        let cluster = &mut self.state.cluster;
+        let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
+        match item {
+            api_versions::Item::Error(0) => {
+                node.versions = nodes::Versions::NEW;
+                cluster.mismatch = (0, 0, -1);
+            }
+            api_versions::Item::Error(_) => return Err(ProtocolErrorKind::Closed),
+            api_versions::Item::Range { api, min, max } => {
+                node.versions.note(api, min, max);
+                node.epochs |= api == Api::Metadata as i16 && max >= 9;
+                let grouped = !self.config.group_id.is_empty() || self.state.mode == Mode::Subscribed;
+                if node.versions.missing(grouped).is_some_and(|(missing, ..)| missing as i16 == api) {
+                    cluster.mismatch = (api, min, max);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// All of ApiVersions is read.
+    pub(crate) fn versions_done(&mut self, link: usize) -> Result<(), (Api, ProtocolErrorKind)> {
+        let index = self.links.get(link).map_or(0, |link| link.node);
+        let grouped = !self.config.group_id.is_empty() || self.state.mode == Mode::Subscribed;
+        let cluster = &mut self.state.cluster;
+        let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
+        node.asked = true;
+        match node.versions.missing(grouped) {
+            None => Ok(()),
+            Some((api, min, max)) => {
+                node.asked = false;
+                let (_, their_min, their_max) =
+                    Some(cluster.mismatch).filter(|range| range.0 == api as i16).unwrap_or((0, 0, -1));
+                Err((api, ProtocolErrorKind::Version(min, max, their_min, their_max)))
+            }
+        }
+    }
+
+    pub(crate) fn metadata_item(&mut self, item: metadata::Item<'_>, now: Instant) {
+        match item {
+            metadata::Item::Throttle(millis) => {
+                self.throttle(CONTROL, millis, now);
+                self.state.cluster.nodes.unlist();
+                #[cfg(feature = "group")]
+                self.forget_leaders();
+                self.state.cluster.named = false;
+            }
+            metadata::Item::Broker { id, host, port } => {
+                self.note_node(id, host, port);
+                self.state.cluster.named = true;
+            }
+            metadata::Item::Topic { error, name, partitions } => self.metadata_topic(error, name, partitions, now),
+            metadata::Item::Partition { index, leader, epoch } => self.metadata_partition(index, leader, epoch),
+            metadata::Item::Part => {}
+        }
+    }
+
+    fn note_node(&mut self, id: i32, host: &str, port: i32) -> Option<u8> {
+        let State { cluster, slots_used, .. } = &mut *self.state;
+        let slots = self.table.get(..usize::from(*slots_used)).unwrap_or_default();
+        let coordinator = cluster.coordinator_known.then_some(cluster.coordinator);
+        let port = u16::try_from(port).ok().filter(|_| !host.is_empty())?;
+        cluster.nodes.note(id, host, port, needed(self.links, slots, coordinator))
+    }
+
+    fn metadata_topic(&mut self, error: i16, name: &str, partitions: u32, now: Instant) {
+        let entry = strings::find(&self.names, self.state.names_used, name);
+        self.inbox(CONTROL).topic = entry.map_or(0, |entry| entry.saturating_add(1));
+        let Some(entry) = entry else { return };
+        let flags = strings::flags(&self.names, entry);
+        match ErrorCode(error) {
+            ErrorCode::NONE | ErrorCode::LEADER_NOT_AVAILABLE if partitions > 0 => {
+                let changed = strings::number(&self.names, entry) != partitions;
+                self.topics().set_number(entry, partitions);
+                self.topics().set_flags(entry, flags & !topic::REPORTED | topic::KNOWN);
+                if changed {
+                    #[cfg(feature = "group")]
+                    self.partitions_changed();
+                }
+            }
+            code => {
+                self.topics().set_flags(entry, flags & !topic::KNOWN);
+                let cluster = &mut self.state.cluster;
+                let patient =
+                    !matches!(code, ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION);
+                if cluster.unknown_since == Instant::from_millis(0) {
+                    cluster.unknown_since = now;
+                }
+                let waited = cluster.unknown_since.until(now) >= UNKNOWN_TOPIC_REPORT;
+                if flags & topic::REPORTED == 0 && (waited || !patient) && cluster.report == 0 {
+                    (cluster.report, cluster.report_topic) = (error, entry);
+                    self.topics().set_flags(entry, flags & !topic::KNOWN | topic::REPORTED);
+                }
+            }
+        }
+    }
+
+    fn metadata_partition(&mut self, index: i32, leader: i32, epoch: i32) {
+        let Some(topic) = self.inbox(CONTROL).topic.checked_sub(1) else { return };
+        let State { cluster, slots_used, plan, .. } = &mut *self.state;
+        let asked = self.links.first().and_then(|link| cluster.nodes.get(link.node));
+        let (epochs, validates) =
+            asked.map_or((false, false), |node| (node.epochs, node.versions.get(Api::OffsetForLeaderEpoch).is_some()));
+        let slots = self.table.get_mut(..usize::from(*slots_used)).unwrap_or_default();
+        let epoch = if epochs { epoch } else { -1 };
+        let Ok(found) = crate::partitions::find(slots, topic, index) else {
+            #[cfg(feature = "group")]
+            self.remember_leader(topic, index, leader, epoch);
+            return;
+        };
+        let Some(slot) = slots.get_mut(found) else { return };
+        if epoch >= 0 && epoch < slot.leader_epoch {
+            // a broker that lags behind, or a topic that was made anew, whose epochs begin at 0 again
+            slot.older_epochs = slot.older_epochs.saturating_add(1);
+            if !slot.is(Slot::DOUBTED) && slot.older_epochs < 3 {
+                return;
+            }
+            slot.epoch = -1;
+        }
+        slot.older_epochs = 0;
+        if leader < 0 {
+            slot.set(Slot::LEADERLESS);
+            return;
+        }
+        if slot.phase == Phase::Ready && slot.epoch >= 0 && epoch >= 0 && epoch != slot.leader_epoch && validates {
+            slot.phase = Phase::Validate;
+        }
+        if slot.leader != leader {
+            slot.link = 0;
+        }
+        (slot.leader, slot.leader_epoch) = (leader, epoch);
+        slot.clear(Slot::LEADERLESS | Slot::DOUBTED);
+        *plan = true;
+    }
+
+    /// All of Metadata is read.
+    pub(crate) fn metadata_done(&mut self, now: Instant) -> Result<(), Error> {
+        self.recognise_bootstrap();
+        let State { cluster, random, slots_used, plan, .. } = &mut *self.state;
+        *plan = true;
+        if !cluster.named {
+            cluster.metadata.retry(self.config, random, now); // a broker that is still starting names nobody
+            return Ok(());
+        }
+        cluster.contacted = true;
+        cluster.tried = 0;
+        cluster.refresh_at = now.after(self.config.metadata_max_age);
+        let slots = self.table.get(..usize::from(*slots_used)).unwrap_or_default();
+        let stranger =
+            |slot: &Slot| !slot.is(Slot::LEADERLESS) && slot.leader >= 0 && cluster.nodes.by_id(slot.leader).is_none();
+        let strangers = slots.iter().any(stranger);
+        let leaderless = slots.iter().any(|slot| slot.is(Slot::LEADERLESS) || slot.leader < 0 || slot.older_epochs > 0);
+        let unknown = strings::entries(&self.names, self.state.names_used)
+            .any(|at| strings::flags(&self.names, at) & topic::KNOWN == 0);
+        let cluster = &mut self.state.cluster;
+        if !unknown {
+            cluster.unknown_since = Instant::from_millis(0);
+        }
+        if strangers && !cluster.again {
+            // the brokers came before their partitions: now it is known which of them are needed
+            cluster.again = true;
+            cluster.metadata.wanted = true;
+            cluster.metadata.not_before = now;
+        } else if strangers || leaderless || unknown {
+            cluster.again = false;
+            cluster.metadata.retry(self.config, &mut self.state.random, now);
+            if strangers {
+                return Err(Capacity { what: Resource::Brokers, needed: BROKERS + 1, have: BROKERS }.into());
+            }
+        } else {
+            cluster.again = false;
+            cluster.metadata.done();
+        }
+        let cluster = &mut self.state.cluster;
+        match core::mem::take(&mut cluster.report) {
+            0 => Ok(()),
+            code => {
+                let topic = TopicName::new(strings::name(&self.names, cluster.report_topic));
+                let error =
+                    BrokerError { api: Api::Metadata, code: ErrorCode(code), topic, partition: -1, fatal: false };
+                Err(error.into())
+            }
+        }
+    }
+
+    pub(crate) fn coordinator_item(&mut self, item: find_coordinator::Item<'_>, now: Instant) -> Result<(), Error> {
+        match item {
+            find_coordinator::Item::Head { throttle, error } => {
+                self.throttle(CONTROL, throttle, now);
+                self.inbox(CONTROL).error = error;
+                Ok(())
+            }
+            find_coordinator::Item::Node { id, host, port } => {
+                let code = ErrorCode(self.inbox(CONTROL).error);
+                let State { cluster, random, .. } = &mut *self.state;
+                match code {
+                    ErrorCode::NONE => {
+                        (cluster.coordinator, cluster.coordinator_known) = (id, true);
+                        if self.note_node(id, host, port).is_none() {
+                            self.state.cluster.lose_coordinator();
+                            self.state.cluster.find.retry(self.config, &mut self.state.random, now);
+                            return Err(Capacity { what: Resource::Brokers, needed: BROKERS + 1, have: BROKERS }.into());
+                        }
+                        self.state.cluster.find.done();
+                        self.recognise_bootstrap();
+                        Ok(())
+                    }
+                    code @ (ErrorCode::GROUP_AUTHORIZATION_FAILED
+                    | ErrorCode::INVALID_GROUP_ID
+                    | ErrorCode::INVALID_REQUEST) => {
+                        cluster.find.retry(self.config, random, now);
+                        Err(broker_error(Api::FindCoordinator, code, true).into())
+                    }
+                    _ => {
+                        // a fresh cluster creates __consumer_offsets at the first question
+                        cluster.find.retry(self.config, random, now);
+                        Ok(())
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// About no topic.
+pub(crate) fn broker_error(api: Api, code: ErrorCode, fatal: bool) -> BrokerError {
+    BrokerError { api, code, topic: TopicName::NONE, partition: -1, fatal }
+}

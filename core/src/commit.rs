@@ -1,0 +1,298 @@
+//! OffsetCommit and OffsetFetch: what was handed out goes to the coordinator, and comes back at the next start.
+//! One commit is out at a time and takes the newest offset of every partition, so an older one never overwrites a newer one.
+use crate::cluster::{broker_error, Job};
+use crate::connection::CONTROL;
+use crate::drive::Op;
+use crate::error::BrokerError;
+use crate::partitions::{Phase, Slot};
+use crate::state::{Control, State};
+use crate::wire::answer::Item;
+use crate::{strings, Api, Error, ErrorCode, Instant, TopicName};
+
+#[derive(Debug)]
+pub(crate) struct Commit {
+    pub job: Job,
+    pub in_flight: bool,
+    /// Its result is awaited as an event.
+    pub announce: bool,
+    /// It commits what the application listed, not the partitions' `acked`.
+    pub explicit: bool,
+    /// The result waits to be handed out.
+    pub finished: bool,
+    /// The worst answer of this commit: code, partition and the topic's entry plus 1.
+    pub code: i16,
+    partition: i32,
+    topic: u16,
+    /// Next automatic commit; 0 not armed.
+    pub auto_at: Instant,
+    /// OffsetFetch.
+    pub fetch: Job,
+    /// The OffsetFetch that is out answers the application.
+    pub queried: bool,
+    /// What the application asked for is answered.
+    pub answered: bool,
+}
+
+impl Commit {
+    pub const NEW: Commit = Commit {
+        job: Job::NEW,
+        in_flight: false,
+        announce: false,
+        explicit: false,
+        finished: false,
+        code: 0,
+        partition: 0,
+        topic: 0,
+        auto_at: Instant::from_millis(0),
+        fetch: Job::NEW,
+        queried: false,
+        answered: false,
+    };
+
+    pub fn is_open(&self) -> bool {
+        self.job.wanted || self.in_flight
+    }
+}
+
+/// Retried inside; the rest is the application's or the group's business.
+fn is_retriable(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::REQUEST_TIMED_OUT
+            | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+            | ErrorCode::COORDINATOR_NOT_AVAILABLE
+            | ErrorCode::NOT_COORDINATOR
+            | ErrorCode::NETWORK_EXCEPTION
+            | ErrorCode::UNSTABLE_OFFSET_COMMIT
+            | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+            | ErrorCode::UNKNOWN_SERVER_ERROR
+    )
+}
+
+/// A topic that is gone stays gone: its commits are given up after this many tries.
+const UNKNOWN_TOPIC_TRIES: u8 = 8;
+
+impl Control<'_> {
+    /// Wants a commit of everything acknowledged since the last one.
+    pub(crate) fn want_commit(&mut self) {
+        let dirty = self.slots().iter().any(|slot| slot.is(Slot::DIRTY));
+        let commit = &mut self.state.commit;
+        if dirty {
+            commit.job.want();
+            (commit.finished, commit.explicit) = (false, false);
+        } else if !commit.is_open() {
+            (commit.finished, commit.code) = (true, 0);
+        }
+    }
+
+    /// Arms and fires the automatic commit.
+    pub(crate) fn auto_commit(&mut self, now: Instant) {
+        if !self.commits_automatically() {
+            return;
+        }
+        let due = self.state.commit.auto_at;
+        if due == Instant::from_millis(0) {
+            self.state.commit.auto_at = now.after(self.config.auto_commit_interval);
+        } else if now >= due {
+            self.state.commit.auto_at = now.after(self.config.auto_commit_interval);
+            if !self.state.commit.is_open() && self.slots().iter().any(|slot| slot.is(Slot::DIRTY)) {
+                self.state.commit.job.want();
+            }
+        }
+    }
+
+    pub(crate) fn commits_automatically(&self) -> bool {
+        self.config.enable_auto_commit && !self.consumer_group().is_empty()
+    }
+
+    /// Lists what the commit that is being sent covers. False: nothing.
+    pub(crate) fn list_commit(&mut self) -> bool {
+        let mut any = self.state.commit.explicit;
+        if !self.state.commit.explicit {
+            for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(Slot::DIRTY)) {
+                slot.clear(Slot::DIRTY);
+                slot.set(Slot::COMMITTING);
+                any = true;
+            }
+        }
+        let commit = &mut self.state.commit;
+        commit.job.wanted = false;
+        (commit.in_flight, commit.code) = (any, 0);
+        any
+    }
+
+    /// The commit that was out got no answer.
+    pub(crate) fn commit_lost(&mut self, now: Instant) {
+        if core::mem::take(&mut self.state.commit.in_flight) {
+            self.recommit();
+            self.state.commit.job.retry(self.config, &mut self.state.random, now);
+        }
+    }
+
+    fn recommit(&mut self) {
+        for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(Slot::COMMITTING)) {
+            slot.clear(Slot::COMMITTING);
+            slot.set(Slot::DIRTY);
+        }
+    }
+
+    pub(crate) fn commit_item(&mut self, item: Item<'_>, now: Instant) {
+        match item {
+            Item::Throttle(millis) => self.throttle(CONTROL, millis, now),
+            Item::Topic(name) => self.enter_topic(CONTROL, name),
+            Item::Row(row) => {
+                let topic = self.inbox(CONTROL).topic;
+                let explicit = self.state.commit.explicit;
+                let slot = self.row_slot(CONTROL, row.partition).filter(|_| !explicit);
+                if let Some(slot) = slot.and_then(|slot| self.slots_mut().get_mut(slot)) {
+                    slot.clear(Slot::COMMITTING);
+                    if row.error != 0 {
+                        slot.set(Slot::DIRTY);
+                    }
+                }
+                let commit = &mut self.state.commit;
+                // one that is final outweighs one that is retried
+                if row.error != 0 && (commit.code == 0 || is_retriable(ErrorCode(commit.code))) {
+                    (commit.code, commit.partition, commit.topic) = (row.error, row.partition, topic);
+                }
+            }
+            Item::Error(_) | Item::Part => {}
+        }
+    }
+
+    /// All of the answer is read.
+    pub(crate) fn commit_done(&mut self, now: Instant) {
+        let omitted = self.slots().iter().any(|slot| slot.is(Slot::COMMITTING));
+        self.recommit();
+        let State { commit, cluster, random, .. } = &mut *self.state;
+        commit.in_flight = false;
+        let code = ErrorCode(commit.code);
+        let hopeless = code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION && commit.job.failures >= UNKNOWN_TOPIC_TRIES;
+        if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
+            cluster.lose_coordinator();
+        }
+        if (is_retriable(code) && !hopeless) || (code == ErrorCode::NONE && omitted) {
+            commit.job.retry(self.config, random, now);
+            return;
+        }
+        commit.job.done();
+        commit.finished = true;
+        if hopeless {
+            self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
+        }
+        #[cfg(feature = "group")]
+        self.group_commit_error(code, now);
+    }
+
+    /// The result, once.
+    pub(crate) fn take_commit_result(&mut self) -> Option<Result<(), Error>> {
+        let commit = &mut self.state.commit;
+        if !commit.finished {
+            return None;
+        }
+        (commit.finished, commit.announce, commit.explicit) = (false, false, false);
+        match ErrorCode(commit.code) {
+            ErrorCode::NONE => Some(Ok(())),
+            code => {
+                let topic = commit.topic.checked_sub(1).map_or("", |topic| strings::name(&self.names, topic));
+                let fatal = matches!(code, ErrorCode::GROUP_AUTHORIZATION_FAILED | ErrorCode::FENCED_INSTANCE_ID);
+                let topic = TopicName::new(topic);
+                Some(
+                    Err(BrokerError { api: Api::OffsetCommit, code, topic, partition: commit.partition, fatal }.into()),
+                )
+            }
+        }
+    }
+
+    /// Whether a partition waits for its committed offset.
+    pub(crate) fn wants_committed(&self) -> bool {
+        self.slots().iter().any(|slot| slot.phase == Phase::Committed)
+    }
+
+    pub(crate) fn list_committed(&mut self) {
+        for slot in self.slots_mut() {
+            slot.clear(Slot::FETCHING_OFFSET);
+            if slot.phase == Phase::Committed {
+                slot.set(Slot::FETCHING_OFFSET);
+            }
+        }
+    }
+
+    pub(crate) fn committed_item(&mut self, item: Item<'_>, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Error> {
+        match item {
+            Item::Throttle(millis) => self.throttle(CONTROL, millis, now),
+            Item::Topic(name) => {
+                self.enter_topic(CONTROL, name);
+                if let Op::Committed(wanted) = op {
+                    // a topic that is not in the table is found by its place in the list
+                    let place = wanted.iter().position(|entry| entry.topic == name);
+                    self.inbox(CONTROL).progress.left = place.map_or(0, |place| place as u32 + 1);
+                }
+            }
+            Item::Row(row) if self.state.commit.queried => {
+                let Op::Committed(wanted) = op else { return Ok(()) };
+                let place = self.inbox(CONTROL).progress.left.checked_sub(1);
+                let topic = place.and_then(|place| wanted.get(place as usize)).map_or("", |entry| entry.topic);
+                for entry in wanted.iter_mut().filter(|entry| entry.topic == topic && entry.partition == row.partition)
+                {
+                    entry.offset = Some(row.offset).filter(|&offset| offset >= 0);
+                    entry.leader_epoch = row.epoch;
+                }
+                if row.error != 0 {
+                    self.inbox(CONTROL).error = row.error;
+                }
+            }
+            Item::Row(row) => {
+                let Some(found) = self.row_slot(CONTROL, row.partition) else { return Ok(()) };
+                let Some(slot) = self.slots_mut().get_mut(found).filter(|slot| slot.is(Slot::FETCHING_OFFSET)) else {
+                    return Ok(());
+                };
+                slot.clear(Slot::FETCHING_OFFSET);
+                if slot.phase != Phase::Committed {
+                    return Ok(()); // the application has sought meanwhile
+                }
+                return match ErrorCode(row.error) {
+                    ErrorCode::NONE if row.offset >= 0 => {
+                        self.start_at(found, row.offset, row.epoch);
+                        Ok(())
+                    }
+                    ErrorCode::NONE => self.reset_position(found, crate::error::PartitionErrorKind::NoOffset),
+                    code if is_retriable(code) => Ok(()), // still `Phase::Committed`
+                    code => {
+                        let (topic, partition) = self.short_name(found);
+                        Err(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal: false }.into())
+                    }
+                };
+            }
+            Item::Error(code) => self.inbox(CONTROL).error = code,
+            Item::Part => {}
+        }
+        Ok(())
+    }
+
+    /// All of the answer is read.
+    pub(crate) fn committed_done(&mut self, now: Instant) -> Result<(), Error> {
+        let code = ErrorCode(self.inbox(CONTROL).error);
+        let waiting = self.wants_committed();
+        let State { commit, cluster, random, .. } = &mut *self.state;
+        let queried = core::mem::take(&mut commit.queried);
+        if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
+            cluster.lose_coordinator();
+        }
+        if code == ErrorCode::NONE && !(waiting && !queried) {
+            commit.fetch.done();
+            commit.answered |= queried;
+            return Ok(());
+        }
+        // also partitions that the broker left out: "no offset" would be a guess
+        commit.fetch.retry(self.config, random, now);
+        match code {
+            ErrorCode::NONE => Ok(()),
+            code if is_retriable(code) => Ok(()),
+            code => {
+                commit.answered |= queried;
+                Err(broker_error(Api::OffsetFetch, code, code == ErrorCode::GROUP_AUTHORIZATION_FAILED).into())
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Who acts on what arrives: one item of an answer at a time, from the control connection's buffer or from the window.
+use super::inbox::Inbox;
+use super::{Broken, CONTROL};
+use crate::drive::{Failure, Op, Ready};
+use crate::state::Control;
+use crate::wire::answer::{Progress, END};
+use crate::wire::primitives::{item, Bytes, Parsed, Stop};
+use crate::wire::{
+    api_versions, find_coordinator, list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch,
+};
+#[cfg(feature = "group")]
+use crate::wire::{heartbeat, join_group, sync_group};
+use crate::{Api, Capacity, Error, Instant, ProtocolErrorKind, Resource};
+use core::time::Duration;
+
+/// What one look at the arrived bytes came to.
+pub(crate) enum Looked {
+    Moved,
+    /// The next item is not all there.
+    More,
+    Ready(Ready),
+    /// The answer is over; the connection is free.
+    Done,
+}
+
+impl Control<'_> {
+    /// The inbox of the answer on `link`: the control connection's own, or the window's.
+    pub(crate) fn inbox(&mut self, link: usize) -> &mut Inbox {
+        let [control, window] = &mut self.state.inboxes;
+        if link == CONTROL {
+            control
+        } else {
+            window
+        }
+    }
+
+    /// The broker has muted the connection for so long.
+    pub(crate) fn throttle(&mut self, link: usize, millis: i32, now: Instant) {
+        if let (Ok(millis @ 1..), Some(link)) = (u32::try_from(millis), self.links.get_mut(link)) {
+            link.not_before = link.not_before.max(now.after(Duration::from_millis(millis.into())));
+        }
+    }
+
+    /// Acts on one item of the answer on `link`, whose bytes arrive in `buffer`.
+    pub(crate) fn look(
+        &mut self,
+        link: usize,
+        buffer: &[u8],
+        op: &mut Op<'_, '_>,
+        now: Instant,
+    ) -> Result<Looked, Failure> {
+        let Some(connection) = self.links.get(link) else { return Ok(Looked::More) };
+        let (request, outstanding) = (connection.awaiting(), connection.left);
+        let Some(api) = Api::from_key(request.api) else { return Ok(Looked::More) };
+        let inbox = self.inbox(link);
+        let input = inbox.input(buffer);
+        if inbox.progress.skip > 0 {
+            let n = inbox.progress.skip.min(input.len() as u32);
+            inbox.progress.skip -= n;
+            inbox.consume(n);
+            return match n {
+                0 if outstanding == 0 => Err(Failure::protocol(ProtocolErrorKind::Malformed)),
+                0 => Ok(Looked::More),
+                _ => Ok(Looked::Moved),
+            };
+        }
+        if inbox.progress.part == END {
+            let trailing = outstanding.saturating_add(input.len() as u32);
+            if trailing > 0 {
+                return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(trailing)));
+            }
+            let deadline = now.after(self.patience(Api::Fetch));
+            if let Some(link) = self.links.get_mut(link) {
+                link.answered(deadline);
+                link.failures = 0;
+            }
+            self.state.plan = true;
+            return self.answered(link, api, now);
+        }
+        let mut progress = inbox.progress;
+        let parsed = self.item(link, api, request.version, &mut progress, input, op, now);
+        let (rest, outcome) = match item(parsed) {
+            Ok(parsed) => parsed,
+            Err(Stop::More) if outstanding > 0 => {
+                let full = input.len() >= buffer.len();
+                let what = if link == CONTROL { Resource::ReceiveBuffer } else { Resource::Window };
+                return match full {
+                    true => {
+                        let capacity = Capacity { what, needed: buffer.len().saturating_add(1), have: buffer.len() };
+                        Err(Failure::Fatal(capacity.into()))
+                    }
+                    false => Ok(Looked::More),
+                };
+            }
+            Err(_) => return Err(Failure::protocol(ProtocolErrorKind::Malformed)),
+        };
+        let inbox = self.inbox(link);
+        inbox.progress = progress;
+        inbox.consume(input.len().saturating_sub(rest.len()) as u32);
+        match outcome {
+            Ok(None) => Ok(Looked::Moved),
+            Ok(Some(ready)) => Ok(Looked::Ready(ready)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn item<'b>(
+        &mut self,
+        link: usize,
+        api: Api,
+        version: i16,
+        p: &mut Progress,
+        i: Bytes<'b>,
+        op: &mut Op<'_, '_>,
+        now: Instant,
+    ) -> Parsed<'b, Result<Option<Ready>, Failure>> {
+        let done = |result: Result<(), Error>| result.map(|()| None).map_err(Failure::Error);
+        Ok(match api {
+            Api::ApiVersions => {
+                let (i, it) = api_versions::item(p, i)?;
+                (i, self.versions_item(link, it).map(|()| None).map_err(Failure::protocol))
+            }
+            Api::Metadata => {
+                let (i, it) = metadata::item(p, i)?;
+                self.metadata_item(it, now);
+                (i, Ok(None))
+            }
+            Api::FindCoordinator => {
+                let (i, it) = find_coordinator::item(p, i)?;
+                (i, done(self.coordinator_item(it, now)))
+            }
+            Api::ListOffsets => {
+                let (i, it) = list_offsets::item(p, i)?;
+                (i, done(self.offsets_item(link, it, op, now)))
+            }
+            Api::OffsetForLeaderEpoch => {
+                let (i, it) = offset_for_leader_epoch::item(p, i)?;
+                (i, self.epochs_item(link, it, now).map_err(Failure::Error))
+            }
+            Api::OffsetCommit => {
+                let (i, it) = offset_commit::item(p, i)?;
+                self.commit_item(it, now);
+                (i, Ok(None))
+            }
+            Api::OffsetFetch => {
+                // the topic's place in the application's list lives in `left`, which this API does not use
+                p.left = self.inbox(link).progress.left;
+                let (i, it) = offset_fetch::item(p, i)?;
+                let result = self.committed_item(it, op, now);
+                p.left = self.inbox(link).progress.left;
+                (i, done(result))
+            }
+            #[cfg(feature = "group")]
+            Api::JoinGroup => {
+                let (i, it) = join_group::item(p, version, i)?;
+                (i, done(self.join_item(it, now)))
+            }
+            #[cfg(feature = "group")]
+            Api::SyncGroup => {
+                let (i, it) = sync_group::item(p, i)?;
+                self.sync_item(it, now);
+                (i, Ok(None))
+            }
+            #[cfg(feature = "group")]
+            Api::Heartbeat => {
+                let (i, (throttle, error)) = heartbeat::item(p, i)?;
+                (i, done(self.heartbeat_done(throttle, error, now)))
+            }
+            #[cfg(feature = "group")]
+            Api::LeaveGroup => {
+                let (i, _) = heartbeat::item(p, i)?;
+                self.group_left();
+                (i, Ok(None))
+            }
+            _ => {
+                let _ = version;
+                p.part = END;
+                (i, Ok(None))
+            }
+        })
+    }
+
+    /// An answer is read to its end.
+    fn answered(&mut self, link: usize, api: Api, now: Instant) -> Result<Looked, Failure> {
+        let result = match api {
+            Api::ApiVersions => {
+                return match self.versions_done(link) {
+                    Ok(()) => Ok(Looked::Done),
+                    Err((api, kind)) => Err(Failure::Version(api, kind)),
+                }
+            }
+            Api::Metadata => self.metadata_done(now),
+            Api::OffsetCommit => {
+                self.commit_done(now);
+                Ok(())
+            }
+            Api::OffsetFetch => self.committed_done(now),
+            #[cfg(feature = "group")]
+            Api::JoinGroup => self.join_done(now),
+            #[cfg(feature = "group")]
+            Api::SyncGroup => self.sync_done(now),
+            _ => Ok(()),
+        };
+        result.map(|()| Looked::Done).map_err(Failure::Error)
+    }
+
+    /// A connection is gone: what was asked on it is asked again.
+    pub(crate) fn requests_lost(&mut self, link: usize, now: Instant) {
+        if link != CONTROL {
+            self.drop_answer(link);
+            self.state.cluster.metadata.retry_once(self.config, &mut self.state.random, now);
+            self.state.plan = true;
+            return;
+        }
+        let Some(api) = self.links.first().and_then(|link| Api::from_key(link.awaiting().api)) else { return };
+        *self.inbox(CONTROL) = Inbox::NEW;
+        match api {
+            Api::OffsetCommit => self.commit_lost(now),
+            Api::OffsetFetch => self.state.commit.fetch.retry(self.config, &mut self.state.random, now),
+            Api::FindCoordinator => self.state.cluster.find.retry(self.config, &mut self.state.random, now),
+            Api::Metadata => self.state.cluster.metadata.retry(self.config, &mut self.state.random, now),
+            _ => {}
+        }
+        #[cfg(feature = "group")]
+        self.group_request_lost(api, now);
+    }
+}
+
+impl Failure {
+    pub fn protocol(kind: ProtocolErrorKind) -> Self {
+        Failure::Link(Broken::Protocol(kind))
+    }
+}

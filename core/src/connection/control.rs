@@ -1,0 +1,140 @@
+//! The control connection: what is asked next on it, of whom, and when. One place decides both what is sent and when to wake
+//! for it, so that no deadline passes without effect.
+use super::{Phase, CONTROL};
+use crate::cluster::nodes::BOOTSTRAP;
+use crate::drive::{Failure, Op};
+#[cfg(feature = "group")]
+use crate::group;
+use crate::state::{Control, Mode};
+use crate::{Api, Instant};
+
+/// What is due, and from when.
+#[derive(Clone, Copy)]
+pub(crate) struct Due {
+    pub at: Instant,
+    pub api: Api,
+}
+
+impl Control<'_> {
+    /// The most urgent request: of those that are due the first in this order, otherwise the next that will be.
+    pub(crate) fn due(&self, op: &Op<'_, '_>, now: Instant) -> Option<Due> {
+        let state = &*self.state;
+        let mut best: Option<Due> = None;
+        let mut consider = |wanted: bool, at: Instant, api: Api| {
+            let at = at.max(now);
+            if wanted && best.is_none_or(|best| at < best.at) {
+                best = Some(Due { at, api });
+            }
+        };
+        let commit = &state.commit;
+        #[cfg(feature = "group")]
+        let (member, stable) = {
+            let group = &state.group;
+            let member = state.mode == Mode::Subscribed && !group.fatal;
+            let stable = group.phase == group::Phase::Stable;
+            consider(group.leaving, Instant::from_millis(0), Api::LeaveGroup);
+            consider(member && stable, group.heartbeat_at, Api::Heartbeat);
+            let syncs =
+                group.phase == group::Phase::Syncing && (group.members == 0 || !self.knows_less_than_the_group());
+            consider(member && syncs, Instant::from_millis(0), Api::SyncGroup);
+            (member, stable)
+        };
+        #[cfg(not(feature = "group"))]
+        let (member, stable) = (false, false);
+        let speaks = state.mode == Mode::Assigned || member && stable;
+        consider(commit.job.wanted && speaks, commit.job.not_before, Api::OffsetCommit);
+        let metadata = &state.cluster.metadata;
+        let asks = state.mode != Mode::Nothing;
+        let refresh = if metadata.wanted { metadata.not_before } else { state.cluster.refresh_at };
+        consider(asks, refresh, Api::Metadata);
+        #[cfg(feature = "group")]
+        {
+            let group = &state.group;
+            let joins = group.phase == group::Phase::Out && group.handover == group::Handover::None && !group.leaving;
+            consider(member && joins && matches!(op, Op::Event), group.job.not_before, Api::JoinGroup);
+        }
+        let committed = matches!(op, Op::Committed(_)) && !commit.answered || speaks && self.wants_committed();
+        consider(committed, commit.fetch.not_before, Api::OffsetFetch);
+        let best = best?;
+        if needs_coordinator(best.api) && state.cluster.coordinator().is_none() {
+            return Some(Due { at: best.at.max(state.cluster.find.not_before), api: Api::FindCoordinator });
+        }
+        Some(best)
+    }
+
+    /// Connects, moves to another node, or sends what is due.
+    pub(crate) fn plan_control(&mut self, op: &mut Op<'_, '_>, now: Instant) -> Result<bool, Failure> {
+        let Some(due) = self.due(op, now).filter(|due| due.at <= now) else { return Ok(false) };
+        let coordinator = self.state.cluster.coordinator();
+        let Some(link) = self.links.first() else { return Ok(false) };
+        let (phase, node, not_before) = (link.phase, link.node, link.not_before);
+        match phase {
+            Phase::Down if now >= not_before => {
+                let again = node != 0
+                    && link.failures == 0
+                    && (node == BOOTSTRAP || self.state.cluster.nodes.get(node).is_some_and(|n| n.used));
+                let target = match coordinator {
+                    Some(coordinator) => coordinator,
+                    None if again => node,
+                    None => self.control_target(),
+                };
+                let deadline = now.after(self.config.socket_connection_setup_timeout);
+                if let Some(link) = self.links.first_mut() {
+                    (link.phase, link.node, link.deadline) = (Phase::Connecting, target, deadline);
+                }
+                return Ok(true);
+            }
+            Phase::Up if link.is_idle() => {}
+            _ => return Ok(false),
+        }
+        let close = |this: &mut Self, not_before| {
+            let deadline = now.after(this.config.reconnect_backoff_max);
+            if let Some(link) = this.links.first_mut() {
+                (link.phase, link.deadline, link.not_before) = (Phase::Closing, deadline, not_before);
+            }
+            Ok(true)
+        };
+        if now < not_before {
+            // throttled; the broker mutes this connection only, and a heartbeat cannot wait for long
+            let patient = now.after(self.config.heartbeat_interval) >= not_before;
+            return if patient || due.api == Api::Metadata { Ok(false) } else { close(self, now) };
+        }
+        let Some(versions) = self.state.cluster.nodes.get(node).filter(|node| node.asked).map(|node| node.versions)
+        else {
+            return self.send(CONTROL, Api::ApiVersions, 0, op, now).map(|()| true);
+        };
+        if needs_coordinator(due.api) && coordinator.is_some_and(|coordinator| coordinator != node) {
+            return close(self, now);
+        }
+        let Some(version) = versions.get(due.api) else {
+            // asked before a group was needed: ask again, and say what is missing
+            if let Some(node) = self.state.cluster.nodes.get_mut(node) {
+                node.asked = false;
+            }
+            return Ok(true);
+        };
+        match due.api {
+            Api::OffsetCommit => {
+                if !self.list_commit() {
+                    self.state.commit.job.done();
+                    (self.state.commit.finished, self.state.commit.code) = (true, 0);
+                    return Ok(true);
+                }
+            }
+            Api::OffsetFetch => {
+                self.state.commit.queried = matches!(op, Op::Committed(_)) && !self.state.commit.answered;
+                self.list_committed();
+            }
+            #[cfg(feature = "group")]
+            Api::Heartbeat => self.state.group.heartbeat_at = now.after(self.config.heartbeat_interval),
+            #[cfg(feature = "group")]
+            Api::JoinGroup => self.state.group.phase = group::Phase::Joining,
+            _ => {}
+        }
+        self.send(CONTROL, due.api, version, op, now).map(|()| true)
+    }
+}
+
+fn needs_coordinator(api: Api) -> bool {
+    !matches!(api, Api::Metadata | Api::FindCoordinator | Api::ApiVersions)
+}

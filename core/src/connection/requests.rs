@@ -1,0 +1,248 @@
+//! What is written: each request as a function of what there is, run once to count and again for every fill of the send buffer.
+use super::{Broken, Link, CONTROL, SEND_BUFFER};
+use crate::drive::{Failure, Op};
+use crate::partitions::Slot;
+use crate::state::{topic, Control};
+use crate::strings;
+use crate::time::{millis, millis_i32};
+use crate::wire::encode::Encoder;
+use crate::wire::{
+    fetch, find_coordinator, list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch,
+};
+#[cfg(feature = "group")]
+use crate::wire::{heartbeat, join_group, sync_group};
+use crate::{Api, Capacity, Instant, Resource};
+use core::time::Duration;
+
+impl Control<'_> {
+    /// Sends a request of which everything that it lists is marked already.
+    pub(crate) fn send(
+        &mut self,
+        link: usize,
+        api: Api,
+        version: i16,
+        op: &Op<'_, '_>,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        let mut counted = Encoder::count();
+        let correlation = self.links.get(link).map_or(0, Link::next_id);
+        self.encode(&mut counted, link, api, version, correlation, 0, op);
+        let (size, _, largest) = counted.end();
+        if largest > SEND_BUFFER {
+            return Err(Failure::Error(
+                Capacity { what: Resource::SendBuffer, needed: largest, have: SEND_BUFFER }.into(),
+            ));
+        }
+        let deadline = now.after(self.patience(api));
+        if let Some(link) = self.links.get_mut(link) {
+            link.begin(api as i16, version, size as u32, now, deadline);
+        }
+        self.fill(link, op)
+    }
+
+    /// How long an answer may take.
+    pub(crate) fn patience(&self, api: Api) -> Duration {
+        let extra = match api {
+            Api::Fetch => self.config.fetch_max_wait,
+            // the broker answers when the slowest member has joined
+            Api::JoinGroup => self.config.max_poll_interval.saturating_add(Duration::from_secs(5)),
+            _ => Duration::ZERO,
+        };
+        Duration::from_millis(millis(self.config.request_timeout).saturating_add(millis(extra)))
+    }
+
+    /// Writes what fits the send buffer of the request's next part.
+    pub(crate) fn fill(&mut self, index: usize, op: &Op<'_, '_>) -> Result<(), Failure> {
+        let Some(link) = self.links.get_mut(index).filter(|link| link.wants_filling()) else { return Ok(()) };
+        let (request, size, items, mut tx) = (link.newest(), link.size, link.items, link.tx);
+        let Some(api) = Api::from_key(request.api) else { return Ok(()) };
+        let mut e = Encoder::fill(&mut tx, items);
+        self.encode(&mut e, index, api, request.version, request.id, size.saturating_sub(4), op);
+        let (len, items, _) = e.end();
+        let Some(link) = self.links.get_mut(index) else { return Ok(()) };
+        if len == 0 || len as u32 > link.unwritten {
+            return Err(Failure::Link(Broken::Closed)); // what it lists has changed under it
+        }
+        link.tx = tx;
+        link.filled(len, items);
+        Ok(())
+    }
+
+    fn encode(&self, e: &mut Encoder<'_>, link: usize, api: Api, version: i16, id: i32, size: u32, op: &Op<'_, '_>) {
+        let config = self.config;
+        e.header(size, api, version, id, config.client_id);
+        match api {
+            Api::ApiVersions => {}
+            Api::Metadata => {
+                let names =
+                    strings::entries(&self.names, self.state.names_used).map(|at| strings::name(&self.names, at));
+                metadata::request(e, names, config.allow_auto_create_topics);
+            }
+            Api::FindCoordinator => find_coordinator::request(e, self.consumer_group()),
+            Api::Fetch => {
+                fetch::head(e, config, self.fetch_wait());
+                self.topics_of(e, link, Slot::LISTED, |e, slot| {
+                    let offset = self.fetch_offset(link, slot);
+                    fetch::request_row(e, slot.partition, slot.leader_epoch, offset, config.max_partition_fetch_bytes);
+                });
+                fetch::tail(e, version);
+            }
+            Api::ListOffsets => {
+                list_offsets::head(e);
+                self.topics_of(e, link, Slot::LISTED, |e, slot| {
+                    list_offsets::request_row(e, slot.partition, slot.leader_epoch, self.wanted_time(slot, op));
+                });
+            }
+            Api::OffsetForLeaderEpoch => {
+                offset_for_leader_epoch::head(e);
+                self.topics_of(e, link, Slot::LISTED, |e, slot| {
+                    offset_for_leader_epoch::request_row(e, slot.partition, slot.leader_epoch, slot.epoch);
+                });
+            }
+            Api::OffsetCommit => {
+                let (generation, member, instance) = self.membership();
+                offset_commit::head(e, version, self.consumer_group(), generation, member, instance);
+                match op {
+                    Op::CommitOffsets(listed) if self.state.commit.explicit => {
+                        let rows = listed.iter().map(|entry| (entry.topic, entry));
+                        by_topic(e, rows, |e, entry| {
+                            let offset = entry.offset.unwrap_or(-1);
+                            offset_commit::request_row(e, entry.partition, offset, entry.leader_epoch, entry.metadata);
+                        });
+                    }
+                    _ if self.state.commit.explicit => {} // the caller is gone, and `fill` notices
+                    _ => self.topics_of(e, CONTROL, Slot::COMMITTING, |e, slot| {
+                        offset_commit::request_row(e, slot.partition, slot.acked, slot.epoch, "");
+                    }),
+                }
+            }
+            Api::OffsetFetch => {
+                offset_fetch::head(e, self.consumer_group());
+                match op {
+                    Op::Committed(listed) if self.state.commit.queried => {
+                        let rows = listed.iter().map(|entry| (entry.topic, entry.partition));
+                        by_topic(e, rows, offset_fetch::request_row);
+                    }
+                    _ if self.state.commit.queried => {}
+                    _ => self.topics_of(e, CONTROL, Slot::FETCHING_OFFSET, |e, slot| {
+                        offset_fetch::request_row(e, slot.partition)
+                    }),
+                }
+            }
+            #[cfg(feature = "group")]
+            Api::JoinGroup => {
+                let join = join_group::Join {
+                    group: self.consumer_group(),
+                    session_timeout: millis_i32(config.session_timeout),
+                    rebalance_timeout: millis_i32(config.max_poll_interval),
+                    member: self.state.group.member_id(),
+                    instance: config.group_instance_id,
+                };
+                let topics = strings::entries(&self.names, self.state.names_used)
+                    .filter(|&at| strings::flags(&self.names, at) & topic::SUBSCRIBED != 0)
+                    .map(|at| strings::name(&self.names, at));
+                join_group::request(e, version, &join, "range", topics);
+            }
+            #[cfg(feature = "group")]
+            Api::SyncGroup => {
+                let (generation, member, instance) = self.membership();
+                sync_group::head(
+                    e,
+                    version,
+                    self.consumer_group(),
+                    generation,
+                    member,
+                    instance,
+                    self.state.group.members,
+                );
+                if self.state.group.members > 0 {
+                    self.encode_assignments(e);
+                }
+            }
+            #[cfg(feature = "group")]
+            Api::Heartbeat => {
+                let (generation, member, instance) = self.membership();
+                heartbeat::request(e, version, self.consumer_group(), generation, member, instance);
+            }
+            #[cfg(feature = "group")]
+            Api::LeaveGroup => heartbeat::leave(e, self.consumer_group(), self.state.group.member_id()),
+            #[cfg(not(feature = "group"))]
+            _ => {
+                let _ = (topic::SUBSCRIBED, millis_i32(Duration::ZERO));
+            }
+        }
+    }
+
+    /// `group.id`, or the one that was invented.
+    pub(crate) fn consumer_group(&self) -> &str {
+        #[cfg(feature = "group")]
+        if self.config.group_id.is_empty()
+            && (self.state.mode == crate::state::Mode::Subscribed || self.state.group.leaving)
+        {
+            return self.state.group.invented_id();
+        }
+        self.config.group_id
+    }
+
+    /// Generation, member id, instance id. Those of nobody when partitions were assigned by hand.
+    fn membership(&self) -> (i32, &str, &str) {
+        #[cfg(feature = "group")]
+        if self.state.mode == crate::state::Mode::Subscribed {
+            return (self.state.group.generation(), self.state.group.member_id(), self.config.group_instance_id);
+        }
+        (-1, "", "")
+    }
+
+    /// `array of (topic, array of partition)` over the slots with `flag`; on fetch connections only over those of `link`.
+    /// The first slot in turn comes first: its data is what the answer has room for.
+    fn topics_of(&self, e: &mut Encoder<'_>, link: usize, flag: u16, row: impl Fn(&mut Encoder<'_>, &Slot)) {
+        let (before, after) = self.slots().split_at_checked(self.state.first.into()).unwrap_or((self.slots(), &[]));
+        let listed = after
+            .iter()
+            .chain(before)
+            .filter(|slot| slot.is(flag) && (link == CONTROL || usize::from(slot.link) == link));
+        let rows = listed.map(|slot| (slot.topic, slot));
+        runs(e, rows, |topic| strings::name(&self.names, topic), row);
+    }
+}
+
+/// The same over the application's list.
+fn by_topic<'a, T>(
+    e: &mut Encoder<'_>,
+    rows: impl Iterator<Item = (&'a str, T)> + Clone,
+    row: impl Fn(&mut Encoder<'_>, T),
+) {
+    runs(e, rows, |name| name, row);
+}
+
+/// Rows of one topic that follow each other share its name.
+fn runs<'a, K: PartialEq + Copy, T>(
+    e: &mut Encoder<'_>,
+    rows: impl Iterator<Item = (K, T)> + Clone,
+    name: impl Fn(K) -> &'a str,
+    row: impl Fn(&mut Encoder<'_>, T),
+) {
+    let (mut count, mut last) = (0i32, None);
+    for (key, _) in rows.clone() {
+        if last != Some(key) {
+            (count, last) = (count.saturating_add(1), Some(key));
+        }
+    }
+    e.item(|e| {
+        e.i32(count);
+    });
+    let mut rest = rows;
+    let mut last = None;
+    loop {
+        let ahead = rest.clone();
+        let Some((key, item)) = rest.next() else { break };
+        if last != Some(key) {
+            let run = ahead.take_while(|(other, _)| *other == key).count();
+            e.item(|e| {
+                e.str(name(key)).i32(run as i32);
+            });
+            last = Some(key);
+        }
+        row(e, item);
+    }
+}

@@ -1,0 +1,95 @@
+//! How each front end waits.
+use crate::drive::{drive, Op, Ready};
+use crate::state::Control;
+use crate::{Api, Async, Block, Blocking, Clock, Error, Instant, Superloop, Transport};
+use core::task::{Context, Poll, Waker};
+
+/// Async: one poll of the drive loop, with the clock armed for its next deadline. `None` from `deadline` on.
+pub(crate) fn step<T: Transport + Clock>(
+    control: &mut Control<'_>,
+    window: Option<&mut [u8]>,
+    io: &mut T,
+    cx: &mut Context<'_>,
+    op: &mut Op<'_, '_>,
+    deadline: Instant,
+) -> Poll<Result<Option<Ready>, Error>> {
+    let now = io.now();
+    let lent = window.is_none();
+    if let Poll::Ready(ready) = drive(control, window, io, now, cx, op) {
+        return Poll::Ready(ready.map(Some));
+    }
+    if now >= deadline {
+        return Poll::Ready(Ok(None));
+    }
+    if io.poll_until(cx, control.next_timeout(op, lent, now).min(deadline)).is_ready() {
+        cx.waker().wake_by_ref(); // again, but let the others run: the network stack may be one of them
+    }
+    Poll::Pending
+}
+
+/// Blocking: the same, and the thread sleeps in the transport.
+pub(crate) fn wait<T: Transport + Clock + Block>(
+    control: &mut Control<'_>,
+    mut window: Option<&mut [u8]>,
+    io: &mut T,
+    op: &mut Op<'_, '_>,
+    deadline: Instant,
+) -> Result<Option<Ready>, Error> {
+    loop {
+        let now = io.now();
+        let mut cx = Context::from_waker(Waker::noop());
+        if let Poll::Ready(ready) = drive(control, window.as_deref_mut(), io, now, &mut cx, op) {
+            return ready.map(Some);
+        }
+        if now >= deadline {
+            return Ok(None);
+        }
+        let next = control.next_timeout(op, window.is_none(), now);
+        if next > now {
+            io.block(deadline.min(next)).map_err(|cause| Error::Transport(crate::ConnectError::local(cause)))?;
+        }
+    }
+}
+
+/// Superloop: the same, once.
+pub(crate) fn turn<T: Transport + ?Sized>(
+    control: &mut Control<'_>,
+    window: Option<&mut [u8]>,
+    net: &mut T,
+    now: Instant,
+    op: &mut Op<'_, '_>,
+) -> Result<Option<Ready>, Error> {
+    match drive(control, window, net, now, &mut Context::from_waker(Waker::noop()), op) {
+        Poll::Ready(ready) => ready.map(Some),
+        Poll::Pending => Ok(None),
+    }
+}
+
+/// An answer, or that there was none.
+pub(crate) fn in_time(result: Result<Option<Ready>, Error>, api: Api) -> Result<(), Error> {
+    result?.map(|_| ()).ok_or(Error::Timeout(api))
+}
+
+/// Between two records: only a blocking consumer must do something, since it has no other time to.
+pub trait Tend {
+    #[doc(hidden)]
+    fn tend(&mut self, control: &mut Control<'_>);
+}
+
+impl<T> Tend for Async<T> {
+    fn tend(&mut self, _: &mut Control<'_>) {}
+}
+
+impl Tend for Superloop {
+    fn tend(&mut self, _: &mut Control<'_>) {}
+}
+
+impl<T: Transport + Clock> Tend for Blocking<T> {
+    fn tend(&mut self, control: &mut Control<'_>) {
+        let now = self.0.now();
+        if now != control.state.tended {
+            control.state.tended = now; // once in a millisecond is enough
+            let _ = drive(control, None, &mut self.0, now, &mut Context::from_waker(Waker::noop()), &mut Op::Tend);
+        }
+    }
+}

@@ -1,0 +1,643 @@
+//! The one drive loop. It borrows everything for one call, keeps nothing, and stops when every connection has answered
+//! `Pending` or wants nothing. `window` is `None` while its bytes are lent: then only the control connection reads.
+use crate::cluster::{address, backoff};
+use crate::connection::answers::Looked;
+use crate::connection::inbox::Inbox;
+use crate::connection::{Broken, Phase, CONTROL};
+use crate::error::{ConnectError, ProtocolError};
+use crate::fetch::stream::Step;
+use crate::partitions::Slot;
+use crate::state::{Control, Parked};
+use crate::{
+    Api, Capacity, ConnectionId, Error, Instant, PartitionOffset, ProtocolErrorKind, Resource, TopicName, Transport,
+};
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+/// What the caller is waiting for.
+pub(crate) enum Op<'o, 'n> {
+    /// The next event.
+    Event,
+    /// Value bytes of a record larger than the window.
+    Chunk,
+    /// The end of the commit.
+    Commit,
+    /// The end of a commit of these.
+    CommitOffsets(&'o [PartitionOffset<'n>]),
+    /// Committed offsets of these.
+    Committed(&'o mut [PartitionOffset<'n>]),
+    /// Offsets by timestamp of these.
+    Offsets(&'o mut [PartitionOffset<'n>]),
+    /// Nothing: keep the membership alive.
+    Tend,
+    /// The last commit and the leave.
+    Leave,
+}
+
+/// What there is, owned: lending comes after the loop, so the borrow checker sees one borrow on one path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ready {
+    Records,
+    Large,
+    Chunk,
+    EndOfValue,
+    Committed(Result<(), Error>),
+    End(u16),
+    Truncated {
+        slot: u16,
+        from: i64,
+        to: i64,
+    },
+    Skipped {
+        slot: u16,
+        offset: i64,
+        size: u32,
+    },
+    #[cfg_attr(not(feature = "group"), allow(dead_code))]
+    Assigned,
+    #[cfg_attr(not(feature = "group"), allow(dead_code))]
+    Revoked,
+    #[cfg_attr(not(feature = "group"), allow(dead_code))]
+    Lost,
+    Done,
+}
+
+/// How a step failed.
+pub(crate) enum Failure {
+    /// The application is told; the connection is fine.
+    Error(Error),
+    /// The connection is gone; the application is told when it lasts.
+    Link(Broken),
+    /// Both.
+    Fatal(Error),
+    /// The broker does not share a version with us: told at once, tried again with backoff.
+    Version(Api, ProtocolErrorKind),
+}
+
+/// Turns of one call: a broker that sends faster than we skip must not starve the application.
+const BUDGET: u32 = 64;
+
+/// An answer that stalls for so long while another one waits is given up.
+const STALL: Duration = Duration::from_secs(1);
+
+pub(crate) fn drive<T: Transport + ?Sized>(
+    c: &mut Control<'_>,
+    mut window: Option<&mut [u8]>,
+    net: &mut T,
+    now: Instant,
+    cx: &mut Context<'_>,
+    op: &mut Op<'_, '_>,
+) -> Poll<Result<Ready, Error>> {
+    c.state.busy = false;
+    if let Some(window) = window.as_deref() {
+        c.release_lent(window);
+    }
+    for _ in 0..BUDGET {
+        c.tick(op, now);
+        if let Some(result) = c.notice(op) {
+            return Poll::Ready(result);
+        }
+        let mut moved = match control(c, net, now, cx, op) {
+            Ok(moved) => moved,
+            Err(failure) => match c.failed(CONTROL, failure, net, op, now) {
+                Some(error) => return Poll::Ready(Err(error)),
+                None => true,
+            },
+        };
+        match fetch(c, window.as_deref_mut(), net, now, cx, op) {
+            Ok(Turn::Ready(ready)) => return Poll::Ready(Ok(ready)),
+            Ok(Turn::Moved(m)) => moved |= m,
+            Err((link, failure)) => {
+                let value = matches!(op, Op::Chunk) && usize::from(c.state.owner) == link;
+                let broken = match failure {
+                    Failure::Link(broken) if value => Some(broken),
+                    _ => None,
+                };
+                let told = c.failed(link, failure, net, op, now);
+                if let Some(broken) = broken {
+                    // the position still points at the record
+                    return Poll::Ready(Err(c.connect_error(link, broken)));
+                }
+                match told {
+                    Some(error) => return Poll::Ready(Err(error)),
+                    None => moved = true,
+                }
+            }
+        }
+        if !moved {
+            return Poll::Pending;
+        }
+    }
+    c.state.busy = true; // `next_timeout` is past, so that every front end comes back at once and others run in between
+    Poll::Pending
+}
+
+impl Control<'_> {
+    /// What time alone does.
+    fn tick(&mut self, op: &Op<'_, '_>, now: Instant) {
+        self.auto_commit(now);
+        #[cfg(feature = "group")]
+        self.group_tick(matches!(op, Op::Event), now);
+        let _ = op;
+    }
+
+    /// What is there without any I/O.
+    fn notice(&mut self, op: &mut Op<'_, '_>) -> Option<Result<Ready, Error>> {
+        match op {
+            Op::Event => {
+                if let Parked::Error(error) = core::mem::replace(&mut self.state.parked, Parked::Nothing) {
+                    return Some(Err(error));
+                }
+                if self.state.commit.announce && self.state.commit.finished {
+                    return self.take_commit_result().map(|result| Ok(Ready::Committed(result)));
+                }
+                #[cfg(feature = "group")]
+                if let Some(ready) = self.group_notice() {
+                    return Some(Ok(ready));
+                }
+                if core::mem::take(&mut self.state.ends) {
+                    let due = self.slots().iter().position(|slot| slot.is(Slot::END));
+                    if let Some(index) = due {
+                        if let Some(slot) = self.slots_mut().get_mut(index) {
+                            slot.clear(Slot::END);
+                        }
+                        self.state.ends = self.slots().iter().any(|slot| slot.is(Slot::END));
+                        return Some(Ok(Ready::End(index as u16)));
+                    }
+                }
+                None
+            }
+            Op::Commit | Op::CommitOffsets(_) => self.take_commit_result().map(|result| Ok(Ready::Committed(result))),
+            Op::Committed(_) => core::mem::take(&mut self.state.commit.answered).then_some(Ok(Ready::Done)),
+            Op::Offsets(_) => (!self.slots().iter().any(|slot| slot.is(Slot::QUERIED))).then_some(Ok(Ready::Done)),
+            Op::Leave => self.has_left().then_some(Ok(Ready::Done)),
+            Op::Chunk | Op::Tend => None,
+        }
+    }
+
+    fn has_left(&mut self) -> bool {
+        if self.state.commit.is_open() {
+            return false;
+        }
+        #[cfg(feature = "group")]
+        return !self.state.group.leaving && !self.state.group.closing;
+        #[cfg(not(feature = "group"))]
+        true
+    }
+
+    /// A connection failed, or only what was asked on it. Returns what the application must know.
+    fn failed<T: Transport + ?Sized>(
+        &mut self,
+        index: usize,
+        failure: Failure,
+        net: &mut T,
+        op: &Op<'_, '_>,
+        now: Instant,
+    ) -> Option<Error> {
+        let error = match failure {
+            Failure::Error(error) => Some(error),
+            Failure::Fatal(error) => {
+                self.disconnect(index, net, now);
+                Some(error)
+            }
+            Failure::Version(api, kind) => {
+                self.disconnect(index, net, now);
+                Some(ProtocolError { api, position: 0, kind }.into())
+            }
+            Failure::Link(broken) => {
+                let told = self.report(index, broken, now);
+                let idle = self.links.get(index).is_some_and(|link| link.phase == Phase::Up && link.is_idle());
+                self.disconnect(index, net, now);
+                if idle {
+                    // an idle connection that the broker closed is no failure
+                    if let Some(link) = self.links.get_mut(index) {
+                        (link.failures, link.not_before) = (0, now);
+                    }
+                }
+                told
+            }
+        }?;
+        // what does not concern this call waits for the next `poll`
+        if matches!(op, Op::Chunk | Op::Tend | Op::Commit | Op::Leave) {
+            self.state.parked = Parked::Error(error);
+            return None;
+        }
+        Some(error)
+    }
+
+    /// Whether a connection that cannot be made is the application's business by now.
+    fn report(&mut self, index: usize, broken: Broken, now: Instant) -> Option<Error> {
+        let servers = self.config.bootstrap_servers.split(',').count().clamp(3, 100);
+        let contacted = self.state.cluster.contacted;
+        let limit = self.config.default_api_timeout;
+        let error = self.connect_error(index, broken);
+        let link = self.links.get_mut(index)?;
+        if link.failures == 0 {
+            link.failing_since = now;
+        }
+        let told = match broken {
+            _ if contacted => link.failing_since.until(now) >= limit,
+            Broken::Protocol(_) | Broken::Timeout => true,
+            _ => usize::from(link.failures.saturating_add(1)) % servers == 0,
+        };
+        if told {
+            link.failing_since = now;
+        }
+        told.then_some(error)
+    }
+
+    fn connect_error(&self, index: usize, broken: Broken) -> Error {
+        let Some(link) = self.links.get(index) else { return Error::Timeout(Api::Metadata) };
+        let api = Api::from_key(link.awaiting().api);
+        let position = match index {
+            CONTROL => self.state.inboxes.first(),
+            _ => self.state.inboxes.last(),
+        };
+        let position = position.map_or(0, |inbox| inbox.position);
+        match (broken, api) {
+            (Broken::Protocol(kind), Some(api)) => ProtocolError { api, position, kind }.into(),
+            (Broken::Closed, Some(api @ Api::ApiVersions)) => {
+                ProtocolError { api, position: 0, kind: ProtocolErrorKind::Closed }.into()
+            }
+            (Broken::Timeout, Some(api)) => Error::Timeout(api),
+            _ => {
+                let (host, port) = address(&self.state.cluster, self.config, link.node).unwrap_or(("", 0));
+                Error::Transport(ConnectError { host: TopicName::new(host), port, cause: broken.transport() })
+            }
+        }
+    }
+
+    /// Gives a connection up after a failure; it is made again after a while.
+    fn disconnect<T: Transport + ?Sized>(&mut self, index: usize, net: &mut T, now: Instant) {
+        net.abort(ConnectionId::new(index as u8));
+        let failures = self.links.get(index).map_or(0, |link| link.failures);
+        let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
+        let wait = backoff(first, max, failures, &mut self.state.random);
+        let lost_answer = self.links.get(index).is_some_and(|link| link.awaiting().api != 0 || link.phase != Phase::Up);
+        self.requests_lost(index, now);
+        let cluster = &mut self.state.cluster;
+        let Some(link) = self.links.get_mut(index) else { return };
+        if let Some(node) = cluster.nodes.get_mut(link.node).filter(|_| lost_answer) {
+            node.asked = false; // it may come back as another version
+        }
+        if index == CONTROL && lost_answer {
+            cluster.lose_coordinator();
+        }
+        link.reset();
+        link.failures = failures.saturating_add(1);
+        link.not_before = now.after(wait);
+        link.visited = false;
+        self.state.plan = true;
+    }
+
+    /// The earliest time at which driving has something to do without any byte arriving. `lent`: the window is.
+    pub(crate) fn next_timeout(&self, op: &Op<'_, '_>, lent: bool, now: Instant) -> Instant {
+        if self.state.busy {
+            return Instant::from_millis(0);
+        }
+        let mut next = if lent { Instant::NEVER } else { self.state.plan_at };
+        if self.commits_automatically() && self.state.commit.auto_at != Instant::from_millis(0) {
+            next = next.min(self.state.commit.auto_at);
+        }
+        #[cfg(feature = "group")]
+        {
+            next = next.min(self.group_timeout(matches!(op, Op::Event)));
+        }
+        for (index, link) in self.links.iter().enumerate() {
+            if index != CONTROL && lent {
+                continue;
+            }
+            if link.phase == Phase::Connecting || link.phase == Phase::Closing || link.awaiting().api != 0 {
+                next = next.min(link.deadline);
+            } else if index == CONTROL {
+                if let Some(due) = self.due(op, now) {
+                    next = next.min(due.at.max(link.not_before));
+                }
+            }
+        }
+        if let (Some(owner), false) =
+            (self.links.get(usize::from(self.state.owner)).filter(|_| self.state.owner != 0), lent)
+        {
+            let _ = owner;
+            if self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
+                next = next.min(self.state.arrived.after(STALL));
+            }
+        }
+        next
+    }
+
+    /// Connects, closes, and writes what is to be written. `true`: something moved.
+    fn pump_out<T: Transport + ?Sized>(
+        &mut self,
+        index: usize,
+        net: &mut T,
+        now: Instant,
+        cx: &mut Context<'_>,
+        op: &Op<'_, '_>,
+    ) -> Result<bool, Failure> {
+        let id = ConnectionId::new(index as u8);
+        let Some(link) = self.links.get_mut(index) else { return Ok(false) };
+        match link.phase {
+            Phase::Down => Ok(false),
+            Phase::Closing => {
+                if net.poll_close(cx, id).is_pending() {
+                    if now < link.deadline {
+                        return Ok(false);
+                    }
+                    net.abort(id);
+                }
+                link.reset();
+                link.visited = false;
+                self.state.plan = true;
+                if index != CONTROL {
+                    link.node = 0;
+                    self.release(index);
+                }
+                Ok(true)
+            }
+            Phase::Connecting => {
+                let Some((host, port)) = address(&self.state.cluster, self.config, link.node) else {
+                    link.phase = Phase::Down;
+                    link.node = 0;
+                    self.state.plan = true;
+                    return Ok(true);
+                };
+                match net.poll_connect(cx, id, host, port) {
+                    Poll::Ready(Ok(())) => {
+                        link.phase = Phase::Up;
+                        self.state.plan = true;
+                        Ok(true)
+                    }
+                    Poll::Ready(Err(error)) => Err(Failure::Link(Broken::Transport(error))),
+                    Poll::Pending if now >= link.deadline => Err(Failure::Link(Broken::Timeout)),
+                    Poll::Pending => Ok(false),
+                }
+            }
+            Phase::Up => {
+                let filled = link.wants_filling();
+                if filled {
+                    self.fill(index, op)?;
+                }
+                let Some(link) = self.links.get_mut(index) else { return Ok(false) };
+                let sent = link.pump_out(id, net, cx).map_err(|error| Failure::Link(Broken::Transport(error)))?;
+                Ok(sent || filled)
+            }
+        }
+    }
+}
+
+/// One turn of the control connection. `true`: something moved.
+fn control<T: Transport + ?Sized>(
+    c: &mut Control<'_>,
+    net: &mut T,
+    now: Instant,
+    cx: &mut Context<'_>,
+    op: &mut Op<'_, '_>,
+) -> Result<bool, Failure> {
+    let mut moved = c.plan_control(op, now)?;
+    moved |= c.pump_out(CONTROL, net, now, cx, op)?;
+    if c.links.first().is_none_or(|link| link.phase != Phase::Up || link.awaiting().api == 0) {
+        return Ok(moved);
+    }
+    let buffer = core::mem::take(&mut c.buffer);
+    let result = receive(c, CONTROL, buffer, net, now, cx, op);
+    c.buffer = buffer;
+    match result? {
+        Turn::Moved(received) => Ok(moved | received),
+        Turn::Ready(_) => Ok(true),
+    }
+}
+
+pub(crate) enum Turn {
+    Ready(Ready),
+    Moved(bool),
+}
+
+/// Reads and acts on an answer other than Fetch until more bytes are needed.
+fn receive<T: Transport + ?Sized>(
+    c: &mut Control<'_>,
+    index: usize,
+    buffer: &mut [u8],
+    net: &mut T,
+    now: Instant,
+    cx: &mut Context<'_>,
+    op: &mut Op<'_, '_>,
+) -> Result<Turn, Failure> {
+    let id = ConnectionId::new(index as u8);
+    let mut moved = false;
+    loop {
+        let Some(link) = c.links.get_mut(index) else { return Ok(Turn::Moved(moved)) };
+        if !link.has_head() {
+            let read = link.pump_head(id, net, cx).map_err(Failure::Link)?;
+            if !read {
+                return late(c, index, now).map(|()| Turn::Moved(moved));
+            }
+            *c.inbox(index) = Inbox::NEW;
+            moved = true;
+            continue;
+        }
+        match c.look(index, buffer, op, now)? {
+            Looked::Moved => moved = true,
+            Looked::Ready(ready) => return Ok(Turn::Ready(ready)),
+            Looked::Done => return Ok(Turn::Moved(true)),
+            Looked::More => {
+                let [control, window] = &mut c.state.inboxes;
+                let inbox = if index == CONTROL { control } else { window };
+                let need = inbox.len().saturating_add(1);
+                let Some(link) = c.links.get_mut(index) else { return Ok(Turn::Moved(moved)) };
+                if !inbox.pump(buffer, need, 0, link, id, net, cx).map_err(Failure::Link)? {
+                    return late(c, index, now).map(|()| Turn::Moved(moved));
+                }
+                moved = true;
+                let deadline = now.after(c.config.request_timeout);
+                if let Some(link) = c.links.get_mut(index) {
+                    link.deadline = link.deadline.max(deadline);
+                }
+            }
+        }
+    }
+}
+
+/// Nothing arrived: has it been too long?
+fn late(c: &Control<'_>, index: usize, now: Instant) -> Result<(), Failure> {
+    match c.links.get(index) {
+        Some(link) if link.awaiting().api != 0 && now >= link.deadline => Err(Failure::Link(Broken::Timeout)),
+        _ => Ok(()),
+    }
+}
+
+/// One turn of the fetch connections.
+fn fetch<T: Transport + ?Sized>(
+    c: &mut Control<'_>,
+    window: Option<&mut [u8]>,
+    net: &mut T,
+    now: Instant,
+    cx: &mut Context<'_>,
+    op: &mut Op<'_, '_>,
+) -> Result<Turn, (usize, Failure)> {
+    let mut moved = false;
+    if window.is_some() {
+        c.plan(net, op, now)?;
+    }
+    for index in CONTROL + 1..c.links.len() {
+        moved |= c.pump_out(index, net, now, cx, op).map_err(|failure| (index, failure))?;
+    }
+    let Some(window) = window else { return Ok(Turn::Moved(moved)) };
+    if c.state.owner == 0 {
+        match choose(c, net, now, cx)? {
+            Some(owner) => {
+                c.state.owner = owner as u8;
+                c.state.arrived = now;
+                *c.inbox(owner) = Inbox::NEW;
+                let version = c.links.get(owner).map_or(0, |link| link.awaiting().version);
+                c.state.stream.begin(version);
+            }
+            None => return Ok(Turn::Moved(moved)),
+        }
+    } else if c.links.len() > 2 {
+        // a look at the others, for their wakers and to see whether one is ready
+        choose(c, net, now, cx)?;
+    }
+    let owner = usize::from(c.state.owner);
+    let fetches = c.links.get(owner).is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
+    if !fetches {
+        return match receive(c, owner, window, net, now, cx, op).map_err(|failure| (owner, failure))? {
+            Turn::Ready(ready) => Ok(Turn::Ready(ready)),
+            Turn::Moved(received) => {
+                if c.links.get(owner).is_some_and(|link| !link.has_head()) {
+                    c.state.owner = 0;
+                }
+                Ok(Turn::Moved(moved | received))
+            }
+        };
+    }
+    stream(c, owner, window, net, now, cx, op, moved).map_err(|failure| (owner, failure))
+}
+
+/// Reads the heads of answers. The first connection whose answer has begun, in turn after the last one.
+fn choose<T: Transport + ?Sized>(
+    c: &mut Control<'_>,
+    net: &mut T,
+    now: Instant,
+    cx: &mut Context<'_>,
+) -> Result<Option<usize>, (usize, Failure)> {
+    let mut chosen = None;
+    for index in CONTROL + 1..c.links.len() {
+        if usize::from(c.state.owner) == index {
+            continue;
+        }
+        let Some(link) = c.links.get_mut(index).filter(|link| link.phase == Phase::Up && link.awaiting().api != 0)
+        else {
+            continue;
+        };
+        while !link.has_head() {
+            if !link
+                .pump_head(ConnectionId::new(index as u8), net, cx)
+                .map_err(|broken| (index, Failure::Link(broken)))?
+            {
+                break;
+            }
+        }
+        let has_head = link.has_head();
+        if !has_head {
+            late(c, index, now).map_err(|failure| (index, failure))?;
+        } else if chosen
+            .is_none_or(|chosen| chosen <= usize::from(c.state.served) && index > usize::from(c.state.served))
+        {
+            chosen = Some(index);
+        }
+    }
+    Ok(chosen)
+}
+
+/// Fetch's answer, until there is something to lend or more bytes are needed.
+#[allow(clippy::too_many_arguments)]
+fn stream<T: Transport + ?Sized>(
+    c: &mut Control<'_>,
+    owner: usize,
+    window: &mut [u8],
+    net: &mut T,
+    now: Instant,
+    cx: &mut Context<'_>,
+    op: &mut Op<'_, '_>,
+    mut moved: bool,
+) -> Result<Turn, Failure> {
+    let id = ConnectionId::new(owner as u8);
+    loop {
+        let mut need = 1;
+        if c.state.stream.in_value() && matches!(op, Op::Chunk) {
+            if c.state.stream.value_left == 0 {
+                return Ok(Turn::Ready(Ready::EndOfValue));
+            }
+            if !c.chunk(window).is_empty() {
+                return Ok(Turn::Ready(Ready::Chunk));
+            }
+        } else if matches!(op, Op::Event) {
+            match c.stream_step(window, now)? {
+                Step::Ready(ready) => return Ok(Turn::Ready(ready)),
+                Step::Moved => {
+                    moved = true;
+                    if c.state.ends || c.state.plan {
+                        return Ok(Turn::Moved(true));
+                    }
+                    continue;
+                }
+                Step::More(n) => need = n,
+                Step::End => {
+                    let unread = c.inbox(owner).len().saturating_add(c.links.get(owner).map_or(0, |link| link.left));
+                    if unread > 0 {
+                        return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(unread)));
+                    }
+                    finish(c, owner, now);
+                    return Ok(Turn::Moved(true));
+                }
+            }
+        } else {
+            return Ok(Turn::Moved(moved)); // what is there waits for the next `poll`
+        }
+        if need as usize > window.len() {
+            let capacity = Capacity { what: Resource::Window, needed: need as usize, have: window.len() };
+            return Err(Failure::Fatal(capacity.into()));
+        }
+        let pinned = c.state.stream.pinned;
+        let [_, inbox] = &mut c.state.inboxes;
+        let Some(link) = c.links.get_mut(owner) else { return Ok(Turn::Moved(moved)) };
+        if link.left == 0 && need > inbox.len() {
+            return Err(Failure::protocol(ProtocolErrorKind::Malformed)); // the answer ends inside an item
+        }
+        if inbox.pump(window, need, pinned, link, id, net, cx).map_err(Failure::Link)? {
+            link.deadline = now.after(c.config.request_timeout);
+            c.state.arrived = now;
+            moved = true;
+            continue;
+        }
+        if now >= link.deadline {
+            return Err(Failure::Link(Broken::Timeout));
+        }
+        let others = c.links.iter().skip(1).filter(|link| link.has_head()).count() > 1;
+        if others && c.state.arrived.until(now) >= STALL {
+            return Err(Failure::Link(Broken::Timeout));
+        }
+        return Ok(Turn::Moved(moved));
+    }
+}
+
+/// Fetch's answer is read.
+fn finish(c: &mut Control<'_>, owner: usize, now: Instant) {
+    let waited = c.links.get(owner).map_or(Duration::ZERO, |link| link.sent_at.until(now));
+    let barren = !c.state.stream.fruitful && waited < c.config.fetch_max_wait.min(c.config.retry_backoff);
+    let deadline = now.after(c.patience(Api::Fetch));
+    let pause = now.after(c.config.retry_backoff);
+    if let Some(link) = c.links.get_mut(owner) {
+        link.answered(deadline);
+        link.failures = 0;
+        if barren && link.is_idle() {
+            // an error, a throttle, a redirection: such answers come at once, every time
+            link.not_before = link.not_before.max(pause);
+        }
+    }
+    c.state.served = owner as u8;
+    c.state.owner = 0;
+    c.state.stream.reset();
+    c.state.plan = true;
+}

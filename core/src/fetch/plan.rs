@@ -1,0 +1,270 @@
+//! What the fetch connections do next: which leader each is for, what is asked there, and when a waiting Fetch is given up.
+use crate::connection::{Link, Phase as LinkPhase, CONTROL};
+use crate::drive::{Failure, Op};
+use crate::partitions::{Phase, Slot};
+use crate::state::Control;
+use crate::wire::list_offsets::{EARLIEST, LATEST};
+use crate::{Api, ConnectionId, Instant, Transport};
+
+/// What the partitions led by one broker need.
+#[derive(Clone, Copy, Default)]
+struct Demand {
+    validate: bool,
+    offsets: bool,
+    fetch: bool,
+    /// Something that the Fetch which is out does not ask for.
+    uncovered: bool,
+    /// Records on their way are void.
+    stale: bool,
+}
+
+/// Longest wait of a Fetch while other leaders wait for the connection, in milliseconds.
+const SHARED_WAIT: i32 = 100;
+
+impl Control<'_> {
+    /// Plans, if anything has changed or is due.
+    pub(crate) fn plan<T: Transport + ?Sized>(
+        &mut self,
+        net: &mut T,
+        op: &Op<'_, '_>,
+        now: Instant,
+    ) -> Result<(), (usize, Failure)> {
+        if !self.state.plan && now < self.state.plan_at {
+            return Ok(());
+        }
+        (self.state.plan, self.state.plan_at) = (false, Instant::NEVER);
+        let known = |slot: &Slot| !slot.is(Slot::LEADERLESS) && self.state.cluster.nodes.by_id(slot.leader).is_some();
+        if self.slots().iter().any(|slot| slot.phase != Phase::Rest && !known(slot)) {
+            self.state.cluster.metadata.want();
+        }
+        for link in CONTROL + 1..self.links.len() {
+            self.plan_link(link, net, op, now).map_err(|failure| (link, failure))?;
+        }
+        Ok(())
+    }
+
+    fn plan_link<T: Transport + ?Sized>(
+        &mut self,
+        index: usize,
+        net: &mut T,
+        op: &Op<'_, '_>,
+        now: Instant,
+    ) -> Result<(), Failure> {
+        let Some(link) = self.links.get(index) else { return Ok(()) };
+        match link.phase {
+            LinkPhase::Closing | LinkPhase::Connecting => return Ok(()),
+            LinkPhase::Down => {
+                let not_before = link.not_before;
+                let node = match self.demand(index, link.node) {
+                    Demand { fetch: false, offsets: false, validate: false, .. } => self.unserved(link.node),
+                    _ if link.failures > 0 => self.unserved(link.node).or(Some(link.node)),
+                    _ => Some(link.node),
+                };
+                let Some(node) = node else { return Ok(()) };
+                let deadline = now.after(self.config.socket_connection_setup_timeout);
+                let Some(link) = self.links.get_mut(index) else { return Ok(()) };
+                link.node = node;
+                if now >= not_before {
+                    (link.phase, link.deadline) = (LinkPhase::Connecting, deadline);
+                } else {
+                    self.state.plan_at = self.state.plan_at.min(not_before);
+                }
+                return Ok(());
+            }
+            LinkPhase::Up => {}
+        }
+        let (idle, answered, not_before) = (link.is_idle(), link.is_answered(), link.not_before);
+        let (ahead, waits, node) = (link.may_send_ahead(), link.awaiting().api == Api::Fetch as i16, link.node);
+        let Some(versions) = self.state.cluster.nodes.get(node).filter(|node| node.asked).map(|node| node.versions)
+        else {
+            return if idle { self.send(index, Api::ApiVersions, 0, op, now) } else { Ok(()) };
+        };
+        if idle {
+            self.release(index);
+        }
+        let demand = self.demand(index, node);
+        let shared = self.unserved(node);
+        if answered {
+            let wanted = demand.fetch && !demand.stale && !demand.validate && !demand.offsets && shared.is_none();
+            if usize::from(self.state.owner) == index && self.state.stream.ahead && ahead && wanted && now >= not_before
+            {
+                self.state.stream.ahead = false;
+                self.list(index, |slot| slot.is_fetchable());
+                return self.send(index, Api::Fetch, versions.get(Api::Fetch).unwrap_or(0), op, now);
+            }
+            return Ok(());
+        }
+        if !idle {
+            // a waiting Fetch delays nobody: when something else is wanted of this broker, the connection is given up
+            if waits && (demand.validate || demand.offsets || demand.uncovered) {
+                self.restart(index, net, now);
+            }
+            return Ok(());
+        }
+        if now < not_before {
+            self.state.plan_at = self.state.plan_at.min(not_before);
+            return Ok(());
+        }
+        if demand.validate {
+            return match versions.get(Api::OffsetForLeaderEpoch) {
+                Some(version) => {
+                    self.list(index, |slot| slot.phase == Phase::Validate);
+                    self.send(index, Api::OffsetForLeaderEpoch, version, op, now)
+                }
+                None => {
+                    let unchecked = self.slots_mut().iter_mut().filter(|slot| slot.phase == Phase::Validate);
+                    unchecked.for_each(|slot| slot.phase = Phase::Ready);
+                    self.state.plan = true;
+                    Ok(())
+                }
+            };
+        }
+        if demand.offsets {
+            self.list(index, |slot| slot.wants_offset());
+            return self.send(index, Api::ListOffsets, versions.get(Api::ListOffsets).unwrap_or(0), op, now);
+        }
+        let visited = self.links.get(index).is_some_and(|link| link.visited);
+        if shared.is_some() && (visited || !demand.fetch) {
+            if let Some(link) = self.links.get_mut(index) {
+                (link.phase, link.deadline) = (LinkPhase::Closing, now.after(self.config.reconnect_backoff_max));
+            }
+        } else if demand.fetch {
+            if let Some(link) = self.links.get_mut(index) {
+                link.visited = true;
+            }
+            self.list(index, |slot| slot.is_fetchable());
+            return self.send(index, Api::Fetch, versions.get(Api::Fetch).unwrap_or(0), op, now);
+        }
+        Ok(())
+    }
+
+    /// Longest wait of the next Fetch.
+    pub(crate) fn fetch_wait(&self) -> i32 {
+        if self.unserved(0).is_some() {
+            SHARED_WAIT
+        } else {
+            i32::MAX
+        }
+    }
+
+    fn rests(&self) -> bool {
+        #[cfg(feature = "group")]
+        return self.partitions_rest();
+        #[cfg(not(feature = "group"))]
+        false
+    }
+
+    fn demand(&self, index: usize, node: u8) -> Demand {
+        let mut demand = Demand::default();
+        let Some(id) = self.state.cluster.nodes.get(node).filter(|node| node.used).map(|node| node.id) else {
+            return demand;
+        };
+        let rests = self.rests();
+        for slot in self.slots().iter().filter(|slot| slot.leader == id && !slot.is(Slot::LEADERLESS)) {
+            let mine = usize::from(slot.link) == index;
+            demand.stale |= mine && slot.is(Slot::STALE);
+            demand.offsets |= slot.wants_offset() && (!rests || slot.is(Slot::QUERIED));
+            demand.validate |= slot.phase == Phase::Validate && !rests;
+            if slot.is_fetchable() && !rests {
+                demand.fetch = true;
+                demand.uncovered |= !mine || !slot.is(Slot::LISTED) || slot.is(Slot::STALE);
+            }
+        }
+        demand
+    }
+
+    /// A leader that some partition needs and that no connection is for; the one behind `node` first, so that all take turns.
+    fn unserved(&self, node: u8) -> Option<u8> {
+        let rests = self.rests();
+        let (mut next, mut first) = (None::<u8>, None::<u8>);
+        for slot in self.slots().iter().filter(|slot| !slot.is(Slot::LEADERLESS)) {
+            let needs = slot.is(Slot::QUERIED)
+                || !rests && (slot.is_fetchable() || slot.wants_offset() || slot.phase == Phase::Validate);
+            let Some(index) = self.state.cluster.nodes.by_id(slot.leader).filter(|_| needs) else { continue };
+            if self.links.iter().skip(CONTROL + 1).any(|link| link.node == index) {
+                continue;
+            }
+            if index > node && next.is_none_or(|next| index < next) {
+                next = Some(index);
+            }
+            if first.is_none_or(|first| index < first) {
+                first = Some(index);
+            }
+        }
+        next.or(first)
+    }
+
+    /// Marks what the next request on the connection lists.
+    fn list(&mut self, index: usize, wanted: impl Fn(&Slot) -> bool) {
+        let node = self.links.get(index).map_or(0, |link| link.node);
+        let id = self.state.cluster.nodes.get(node).map(|node| node.id);
+        for slot in self.slots_mut() {
+            if Some(slot.leader) == id && !slot.is(Slot::LEADERLESS) && wanted(slot) {
+                slot.link = index as u8;
+                slot.set(Slot::LISTED);
+            } else if usize::from(slot.link) == index {
+                slot.clear(Slot::LISTED);
+            }
+        }
+    }
+
+    /// Nothing is out on the connection: no partition waits for it.
+    pub(crate) fn release(&mut self, index: usize) {
+        for slot in self.slots_mut().iter_mut().filter(|slot| usize::from(slot.link) == index || slot.link == 0) {
+            slot.link = 0;
+            slot.clear(Slot::LISTED | Slot::STALE);
+        }
+    }
+
+    /// Gives up what is out and connects to the same broker again, at once.
+    fn restart<T: Transport + ?Sized>(&mut self, index: usize, net: &mut T, now: Instant) {
+        net.abort(ConnectionId::new(index as u8));
+        self.drop_answer(index);
+        let deadline = now.after(self.config.socket_connection_setup_timeout);
+        if let Some(link) = self.links.get_mut(index) {
+            link.reset();
+            (link.phase, link.deadline) = (LinkPhase::Connecting, deadline);
+        }
+        self.state.plan = true;
+    }
+
+    /// The answer that was being read, if any, is void.
+    pub(crate) fn drop_answer(&mut self, index: usize) {
+        if usize::from(self.state.owner) == index && index != CONTROL {
+            self.state.owner = 0;
+            self.state.stream.reset();
+            *self.inbox(index) = crate::connection::inbox::Inbox::NEW;
+        }
+        self.release(index);
+    }
+
+    /// The timestamp that stands for what is wanted of a partition's offsets.
+    pub(crate) fn wanted_time(&self, slot: &Slot, op: &Op<'_, '_>) -> i64 {
+        if !slot.is(Slot::QUERIED) {
+            return if slot.is(Slot::LATEST) { LATEST } else { EARLIEST };
+        }
+        let Op::Offsets(wanted) = op else { return LATEST };
+        let topic = self.topic_name(slot.topic);
+        let mut entries = wanted.iter().filter(|entry| entry.partition == slot.partition && entry.topic == topic);
+        entries.next().map_or(LATEST, |entry| entry.timestamp)
+    }
+}
+
+impl Slot {
+    /// Its records can be asked for.
+    pub fn is_fetchable(&self) -> bool {
+        self.phase == Phase::Ready && !self.is(Slot::PAUSED)
+    }
+
+    /// ListOffsets is to be asked.
+    pub fn wants_offset(&self) -> bool {
+        self.phase == Phase::Reset || self.is(Slot::QUERIED)
+    }
+}
+
+impl Link {
+    /// The correlation id of the next request.
+    pub fn next_id(&self) -> i32 {
+        self.correlation.wrapping_add(1)
+    }
+}

@@ -1,0 +1,250 @@
+//! Everything that is not lent: the machines' counters, and [`Control`], the view of it that outlives a lent record.
+use crate::cluster::Cluster;
+use crate::commit::Commit;
+use crate::connection::inbox::Inbox;
+use crate::connection::Link;
+use crate::fetch::stream::Stream;
+#[cfg(feature = "group")]
+use crate::group::Group;
+use crate::partitions::{self, Slot};
+use crate::seed::Random;
+use crate::strings::{self, Strings};
+use crate::{Config, Error, Instant, TopicName};
+
+/// Bytes of the control connection's receive buffer: the longest field of an answer other than Fetch must fit it.
+pub const RECEIVE_BUFFER: usize = 320;
+
+/// Longest member id that is kept.
+pub const MEMBER_ID_BYTES: usize = 128;
+
+/// Bytes for topic names and what is known of each topic, for each partition: a name needs six more than its length.
+pub const NAME_BYTES: usize = 32;
+
+/// What the application wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Mode {
+    Nothing,
+    Assigned,
+    #[cfg_attr(not(feature = "group"), allow(dead_code))]
+    Subscribed,
+}
+
+/// All zero when new, so that the static it lies in needs no flash.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub cluster: Cluster,
+    pub commit: Commit,
+    #[cfg(feature = "group")]
+    pub group: Group,
+    pub stream: Stream,
+    /// Of the control connection, and of the window.
+    pub inboxes: [Inbox; 2],
+    pub random: Random,
+    pub mode: Mode,
+    pub slots_used: u16,
+    pub names_used: u16,
+    /// The connection whose answer is in the window; 0 none.
+    pub owner: u8,
+    /// The slot after the last that brought records: the next Fetch begins there.
+    pub first: u16,
+    /// Something changed that may call for other requests.
+    pub plan: bool,
+    /// The drive loop stopped for others' sake, not for want of work.
+    pub busy: bool,
+    /// When planning is worth it though nothing changed.
+    pub plan_at: Instant,
+    /// Last time a blocking consumer tended its connections between two records.
+    pub tended: Instant,
+    /// The window's answer last brought bytes.
+    pub arrived: Instant,
+    /// A partition's end is to be reported.
+    pub ends: bool,
+    /// The connection whose answer was in the window last.
+    pub served: u8,
+    pub parked: Parked,
+    /// A superloop's `close` ends here; 0 it has not begun.
+    pub close_at: Instant,
+}
+
+/// An error that arose while the application waited for something else. Not an `Option`: its `None` would not be all zero.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub(crate) enum Parked {
+    Nothing,
+    Error(Error),
+}
+
+/// The arena of topic names: shared while a record borrows one of them, and then nothing is added or noted.
+pub(crate) enum Names<'c> {
+    Exclusive(&'c mut [u8]),
+    Shared(&'c [u8]),
+}
+
+impl<'c> Names<'c> {
+    /// For as long as a record may be held.
+    pub fn share(self) -> &'c [u8] {
+        match self {
+            Names::Exclusive(bytes) => bytes,
+            Names::Shared(bytes) => bytes,
+        }
+    }
+
+    fn reborrow(&mut self) -> Names<'_> {
+        match self {
+            Names::Exclusive(bytes) => Names::Exclusive(bytes),
+            Names::Shared(bytes) => Names::Shared(bytes),
+        }
+    }
+}
+
+impl core::ops::Deref for Names<'_> {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        match self {
+            Names::Exclusive(bytes) => bytes,
+            Names::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl State {
+    pub const NEW: State = State {
+        cluster: Cluster::NEW,
+        commit: Commit::NEW,
+        #[cfg(feature = "group")]
+        group: Group::NEW,
+        stream: Stream::NEW,
+        inboxes: [Inbox::NEW; 2],
+        random: Random::new(),
+        mode: Mode::Nothing,
+        slots_used: 0,
+        names_used: 0,
+        owner: 0,
+        first: 0,
+        plan: false,
+        busy: false,
+        plan_at: Instant::from_millis(0),
+        tended: Instant::from_millis(0),
+        arrived: Instant::from_millis(0),
+        ends: false,
+        served: 0,
+        parked: Parked::Nothing,
+        close_at: Instant::from_millis(0),
+    };
+}
+
+/// Flags of a topic's entry. Its number is how many partitions it has, 0 unknown.
+pub(crate) mod topic {
+    /// The application subscribed to it.
+    pub const SUBSCRIBED: u8 = 1;
+    /// Metadata does not know it, and the application was told.
+    pub const REPORTED: u8 = 2;
+    /// The last Metadata named it without error.
+    pub const KNOWN: u8 = 4;
+    /// Another member of the group that we lead subscribes to it.
+    #[cfg_attr(not(feature = "group"), allow(dead_code))]
+    pub const GROUP: u8 = 8;
+}
+
+/// The control half of a consumer: everything but the bytes that may be lent. Nothing here does I/O; commands take effect
+/// as the consumer is driven. Reached by `Consumer::control`, and while records are lent by `Records::control`.
+pub struct Control<'c> {
+    pub(crate) state: &'c mut State,
+    pub(crate) links: &'c mut [Link],
+    pub(crate) table: &'c mut [Slot],
+    pub(crate) names: Names<'c>,
+    /// Receive buffer of the control connection.
+    pub(crate) buffer: &'c mut [u8],
+    /// For other members of a group that we lead.
+    #[cfg_attr(not(feature = "group"), allow(dead_code))]
+    pub(crate) memory: &'c mut [u8],
+    pub(crate) config: &'c Config<'c>,
+}
+
+impl Control<'_> {
+    pub(crate) fn reborrow(&mut self) -> Control<'_> {
+        Control {
+            state: self.state,
+            links: self.links,
+            table: self.table,
+            names: self.names.reborrow(),
+            buffer: self.buffer,
+            memory: self.memory,
+            config: self.config,
+        }
+    }
+
+    /// The assigned partitions.
+    pub(crate) fn slots(&self) -> &[Slot] {
+        self.table.get(..self.state.slots_used.into()).unwrap_or_default()
+    }
+
+    pub(crate) fn slots_mut(&mut self) -> &mut [Slot] {
+        self.table.get_mut(..self.state.slots_used.into()).unwrap_or_default()
+    }
+
+    pub(crate) fn find(&self, topic: &str, partition: i32) -> Option<usize> {
+        let topic = strings::find(&self.names, self.state.names_used, topic)?;
+        partitions::find(self.slots(), topic, partition).ok()
+    }
+
+    pub(crate) fn topics(&mut self) -> Strings<'_> {
+        match &mut self.names {
+            Names::Exclusive(bytes) => Strings { bytes, used: &mut self.state.names_used },
+            Names::Shared(_) => Strings { bytes: &mut [], used: &mut self.state.names_used },
+        }
+    }
+
+    pub(crate) fn topic_name(&self, topic: u16) -> &str {
+        strings::name(&self.names, topic)
+    }
+
+    pub(crate) fn short_name(&self, slot: usize) -> (TopicName, i32) {
+        self.slots()
+            .get(slot)
+            .map_or((TopicName::NONE, -1), |slot| (TopicName::new(self.topic_name(slot.topic)), slot.partition))
+    }
+
+    /// The partitions belong to somebody else by now.
+    pub(crate) fn lost(&self) -> bool {
+        #[cfg(feature = "group")]
+        return self.state.group.lost;
+        #[cfg(not(feature = "group"))]
+        false
+    }
+
+    /// Removes every partition, and the names that nobody uses.
+    pub(crate) fn clear_slots(&mut self) {
+        self.state.slots_used = 0;
+        self.state.stream.forget_slot();
+        self.state.first = 0;
+        self.drop_unused_names();
+        self.state.plan = true;
+    }
+
+    /// Entries move, so the topics of slots and of answers that are being read are put right.
+    pub(crate) fn drop_unused_names(&mut self) {
+        let mut at = 0;
+        while at < self.state.names_used {
+            let used = strings::flags(&self.names, at) & (topic::SUBSCRIBED | topic::GROUP) != 0
+                || self.slots().iter().any(|slot| slot.topic == at);
+            if used {
+                let len = strings::name(&self.names, at).len() as u16;
+                at = at.saturating_add(strings::ENTRY as u16).saturating_add(len);
+                continue;
+            }
+            let gap = self.topics().remove(at);
+            for slot in self.table.iter_mut().filter(|slot| slot.topic > at) {
+                slot.topic = slot.topic.saturating_sub(gap);
+            }
+            for inbox in &mut self.state.inboxes {
+                inbox.topic = match inbox.topic.checked_sub(1) {
+                    Some(topic) if topic > at => inbox.topic.saturating_sub(gap),
+                    Some(topic) if topic == at => 0,
+                    _ => inbox.topic,
+                };
+            }
+        }
+    }
+}

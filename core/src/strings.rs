@@ -1,0 +1,124 @@
+//! Names one after the other in fixed memory: topics in one such arena, hosts of brokers in another.
+//!
+//! ```text
+//! [length u8][flags u8][number u32 LE][bytes] [length ..  up to `used`
+//! ```
+//! A name is known by the offset of its entry, which is stable until an entry before it is removed.
+use crate::wire::primitives::{copy, move_down};
+
+/// Bytes of an entry in front of its name.
+pub(crate) const ENTRY: usize = 6;
+
+/// A view; `used <= bytes.len() <= 65,535`.
+pub(crate) struct Strings<'a> {
+    pub bytes: &'a mut [u8],
+    pub used: &'a mut u16,
+}
+
+/// The name at `at`, empty if there is none.
+pub(crate) fn name(bytes: &[u8], at: u16) -> &str {
+    let at = usize::from(at);
+    let entry = bytes.get(at..).unwrap_or_default();
+    let len = entry.first().copied().unwrap_or(0).into();
+    entry
+        .get(ENTRY..)
+        .and_then(|rest| rest.get(..len))
+        .and_then(|name| core::str::from_utf8(name).ok())
+        .unwrap_or_default()
+}
+
+/// Offsets of all entries.
+pub(crate) fn entries(bytes: &[u8], used: u16) -> impl Iterator<Item = u16> + Clone + '_ {
+    let mut at = 0u16;
+    core::iter::from_fn(move || {
+        let this = at;
+        let len = u16::from(*bytes.get(usize::from(this))?);
+        at = this.saturating_add(ENTRY as u16).saturating_add(len);
+        (this < used).then_some(this)
+    })
+}
+
+/// The entry of `wanted`.
+pub(crate) fn find(bytes: &[u8], used: u16, wanted: &str) -> Option<u16> {
+    entries(bytes, used).find(|&at| name(bytes, at) == wanted)
+}
+
+pub(crate) fn flags(bytes: &[u8], at: u16) -> u8 {
+    bytes.get(usize::from(at).saturating_add(1)).copied().unwrap_or(0)
+}
+
+pub(crate) fn number(bytes: &[u8], at: u16) -> u32 {
+    let number = bytes.get(usize::from(at).saturating_add(2)..).and_then(|bytes| bytes.first_chunk());
+    number.map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+impl Strings<'_> {
+    /// The entry of `wanted`, made when there is none.
+    ///
+    /// # Errors
+    /// Bytes needed in all.
+    pub fn insert(&mut self, wanted: &str) -> Result<u16, usize> {
+        if let Some(at) = find(self.bytes, *self.used, wanted) {
+            return Ok(at);
+        }
+        let at = *self.used;
+        let end = usize::from(at).saturating_add(ENTRY).saturating_add(wanted.len());
+        match (self.bytes.get_mut(usize::from(at)..end), u16::try_from(end), u8::try_from(wanted.len())) {
+            (Some(entry), Ok(end), Ok(len)) => {
+                copy(entry, &[len, 0, 0, 0, 0, 0]);
+                copy(entry.get_mut(ENTRY..).unwrap_or_default(), wanted.as_bytes());
+                *self.used = end;
+                Ok(at)
+            }
+            _ => Err(end),
+        }
+    }
+
+    /// Removes the entry at `at`; returns how far the entries behind it moved down.
+    pub fn remove(&mut self, at: u16) -> u16 {
+        let len = self.bytes.get(usize::from(at)).copied().unwrap_or(0);
+        let size = (ENTRY as u16).saturating_add(len.into());
+        move_down(self.bytes, at.into(), usize::from(at.saturating_add(size))..usize::from(*self.used));
+        *self.used = self.used.saturating_sub(size);
+        size
+    }
+
+    pub fn set_flags(&mut self, at: u16, flags: u8) {
+        if let Some(byte) = self.bytes.get_mut(usize::from(at).saturating_add(1)) {
+            *byte = flags;
+        }
+    }
+
+    pub fn set_number(&mut self, at: u16, number: u32) {
+        if let Some(bytes) = self.bytes.get_mut(usize::from(at).saturating_add(2)..) {
+            copy(bytes.get_mut(..4).unwrap_or_default(), &number.to_le_bytes());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_names_once_and_closes_gaps() {
+        let (mut bytes, mut used) = ([0; 40], 0);
+        let mut strings = Strings { bytes: &mut bytes, used: &mut used };
+        let a = strings.insert("alpha").unwrap();
+        let b = strings.insert("b").unwrap();
+        let c = strings.insert("gamma").unwrap();
+        assert_eq!(strings.insert("alpha"), Ok(a));
+        strings.set_number(c, 77_000);
+        strings.set_flags(c, 3);
+        assert_eq!(strings.insert("too long for what is left"), Err(29 + 6 + 25));
+        let moved = strings.remove(b);
+        let c = c - moved;
+        assert_eq!(
+            (name(&bytes, a), name(&bytes, c), number(&bytes, c), flags(&bytes, c)),
+            ("alpha", "gamma", 77_000, 3)
+        );
+        assert_eq!(entries(&bytes, used).collect::<std::vec::Vec<_>>(), [a, c]);
+        assert_eq!(find(&bytes, used, "b"), None);
+        assert_eq!(name(&bytes, 1000), "");
+    }
+}

@@ -1,0 +1,25 @@
+//! Heartbeat v3..v1 and LeaveGroup v2, v1 (Heartbeat*.json, LeaveGroup*.json): the answer of both is a throttle time and an error.
+use super::answer::{Progress, END};
+use super::encode::Encoder;
+use super::primitives::{be_i16, be_i32, Bytes, Parsed};
+use nom::Parser;
+
+/// `(throttle, error)`.
+pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, (i32, i16)> {
+    p.part = END;
+    (be_i32, be_i16).parse(i)
+}
+
+pub(crate) fn request(e: &mut Encoder<'_>, version: i16, group: &str, generation: i32, member: &str, instance: &str) {
+    super::member_head(e, group, generation, member, (version >= 3).then_some(instance));
+}
+
+/// By member id: works for dynamic and static members alike.
+pub(crate) fn leave(e: &mut Encoder<'_>, group: &str, member: &str) {
+    e.item(|e| {
+        e.str(group);
+    });
+    e.item(|e| {
+        e.str(member);
+    });
+}

@@ -1,0 +1,54 @@
+//! Brokers for tests, started by the test itself and gone with it.
+//!
+//! * [`Kafka`]: one or three real nodes in one JVM; up in about 2 s.
+//! * [`Cluster`]: real nodes as processes of their own, to be killed, frozen and restarted.
+//! * [`KafkaBox`]: administration of any broker, a line in and a line out.
+//! * `mock` (feature `mock`): librdkafka's mock cluster and a producer; up in milliseconds.
+//!
+//! Real brokers need a JDK of at least 17 and Maven; `cargo xtask setup` installs them. The jars are fetched once into
+//! `target/kafka`. Every start takes ten ports that nothing else on this machine holds and a folder of its own under
+//! `target/kafka/run`, which is kept when the test panics: `log` in it is the broker's. If a test process dies, its
+//! brokers see the end of their standard input and halt.
+//!
+//! ```no_run
+//! let kafka = nanokafka_brokers::Kafka::single()?;
+//! kafka.admin("create readings 3 1 retention.ms=1000")?;
+//! kafka.admin("producer p compression.type=gzip")?;
+//! assert_eq!(kafka.admin("send p readings 0 10 100")?, "0 9");
+//! println!("connect to {}", kafka.bootstrap());
+//! # Ok::<(), std::io::Error>(())
+//! ```
+
+mod cluster;
+mod jars;
+mod jvm;
+mod kafka;
+mod kafka_box;
+#[cfg(feature = "mock")]
+pub mod mock;
+mod site;
+
+pub use cluster::Cluster;
+pub use kafka::Kafka;
+pub use kafka_box::KafkaBox;
+
+use std::io::{Error, Result};
+use std::time::{Duration, Instant};
+
+/// The release that tests run against unless they say otherwise.
+pub const RELEASE: &str = "4.3.1";
+
+/// Far above what anything here takes on an idle machine (2 s), since start time is CPU time and machines are shared.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+/// Asks every 20 ms until `done` says so; after `limit` an error that names `what`.
+pub fn wait_for(what: &str, limit: Duration, mut done: impl FnMut() -> Result<bool>) -> Result<()> {
+    let start = Instant::now();
+    while !done()? {
+        if start.elapsed() > limit {
+            return Err(Error::other(format!("not within {limit:?}: {what}")));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}

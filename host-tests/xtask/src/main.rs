@@ -1,0 +1,77 @@
+//! `cargo xtask`: every check of the repository in named stages, and the tools they need.
+
+mod setup;
+mod stages;
+
+use setup::Tool;
+use stages::{Stage, EXTENDED, STAGES};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+const USAGE: &str = "usage: cargo xtask list                        the stages
+       cargo xtask test [STAGE…]             all of them, or these
+       cargo xtask test extended [STAGE…]    what takes longer
+       cargo xtask setup                     install the tools of all stages";
+
+fn main() -> ExitCode {
+    std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("the workspace exists");
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["list"] => {
+            list("test", STAGES);
+            list("test extended", EXTENDED);
+            ExitCode::SUCCESS
+        }
+        ["test", "extended", ref names @ ..] => test(EXTENDED, names),
+        ["test", ref names @ ..] => test(STAGES, names),
+        ["setup"] => match setup::ensure(Tool::ALL) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn list(command: &str, stages: &[Stage]) {
+    println!("cargo xtask {command}");
+    for stage in stages {
+        println!("  {:12} {}", stage.name, stage.about);
+    }
+}
+
+/// Runs all stages or those named, whether or not one fails; the last line counts them.
+fn test(stages: &[Stage], names: &[&str]) -> ExitCode {
+    if let Some(unknown) = names.iter().find(|name| !stages.iter().any(|stage| stage.name == **name)) {
+        eprintln!("no stage {unknown}: see cargo xtask list");
+        return ExitCode::from(2);
+    }
+    let start = Instant::now();
+    let (mut passed, mut failed) = (0, 0);
+    for stage in stages.iter().filter(|stage| names.is_empty() || names.contains(&stage.name)) {
+        println!("== {}: {}", stage.name, stage.about);
+        let began = Instant::now();
+        let result = setup::ensure(stage.needs).and_then(|()| (stage.run)());
+        let seconds = began.elapsed().as_secs_f32();
+        match result {
+            Ok(()) => {
+                passed += 1;
+                println!("== {}: passed in {seconds:.1} s", stage.name);
+            }
+            Err(why) => {
+                failed += 1;
+                println!("== {}: FAILED in {seconds:.1} s: {why}", stage.name);
+            }
+        }
+    }
+    println!("== {:.1} s in all", start.elapsed().as_secs_f32());
+    println!("{passed} passed, {failed} failed");
+    ExitCode::from(u8::from(failed > 0))
+}

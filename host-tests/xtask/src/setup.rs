@@ -1,0 +1,99 @@
+//! The tools that stages need: checked, installed where that is possible, else a line to type.
+
+use crate::stages::run;
+use std::process::{Command, Stdio};
+
+/// Oldest compiler that builds core; cargo compares it with `rust-version`.
+pub const MSRV: &str = "1.87.0";
+
+/// Oldest JDK that runs the brokers.
+const JDK: u32 = 17;
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Tool {
+    /// The toolchain of `rust-toolchain.toml` with its components and targets.
+    Rust,
+    /// [`MSRV`].
+    OldRust,
+    Jdk,
+    Maven,
+    Valgrind,
+}
+
+impl Tool {
+    pub const ALL: &[Tool] = &[Tool::Rust, Tool::OldRust, Tool::Jdk, Tool::Maven, Tool::Valgrind];
+
+    /// The Debian package, or `None` for what rustup installs.
+    fn package(self) -> Option<&'static str> {
+        match self {
+            Tool::Rust | Tool::OldRust => None,
+            Tool::Jdk => Some("default-jdk-headless"),
+            Tool::Maven => Some("maven"),
+            Tool::Valgrind => Some("valgrind"),
+        }
+    }
+
+    fn is_there(self) -> bool {
+        match self {
+            Tool::Rust | Tool::OldRust => false,
+            Tool::Jdk => ["java", "javac"].iter().all(|program| jdk(program).is_some_and(|version| version >= JDK)),
+            Tool::Maven => output("mvn").is_some(),
+            Tool::Valgrind => output("valgrind").is_some(),
+        }
+    }
+}
+
+/// Installs what is missing of `tools`.
+pub fn ensure(tools: &[Tool]) -> Result<(), String> {
+    if tools.contains(&Tool::Rust) {
+        // without the variable that cargo's own toolchain has set, it reads rust-toolchain.toml
+        rustup(&["toolchain", "install"])?;
+    }
+    if tools.contains(&Tool::OldRust) {
+        rustup(&["toolchain", "install", MSRV, "--profile", "minimal"])?;
+    }
+    let missing = || tools.iter().filter(|tool| !tool.is_there()).filter_map(|tool| tool.package()).collect::<Vec<_>>();
+    let packages = missing();
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let install = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
+    if output_of("id", "-u").is_none_or(|id| id.trim() != "0") || output("apt-get").is_none() {
+        return Err(format!("missing (a JDK must be {JDK} or newer). On Debian or Ubuntu type: sudo {install}"));
+    }
+    for command in ["apt-get update -q", &install] {
+        run(Command::new("env").arg("DEBIAN_FRONTEND=noninteractive").args(command.split(' ')))?;
+    }
+    match missing()[..] {
+        [] => Ok(()),
+        ref still => Err(format!("installed, but still missing or too old (JDK {JDK}): {}", still.join(" "))),
+    }
+}
+
+/// Quiet when there is nothing to do; its words are only of interest when it fails.
+fn rustup(arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new("rustup").args(arguments).env_remove("RUSTUP_TOOLCHAIN").stdin(Stdio::null()).output();
+    match output {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => Err(format!("rustup {}: {}", arguments.join(" "), String::from_utf8_lossy(&output.stderr))),
+        Err(error) => Err(format!("rustup: {error}. See https://rustup.rs")),
+    }
+}
+
+/// Major version of `java` or `javac`: both print one line like `openjdk version "17.0.15" 2025-04-15`.
+fn jdk(program: &str) -> Option<u32> {
+    let text = output_of(program, "-version")?;
+    let digits = &text[text.find(|c: char| c.is_ascii_digit())?..];
+    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn output(program: &str) -> Option<String> {
+    output_of(program, "--version")
+}
+
+/// What a program says, on either stream; `None` if it is not there or fails.
+fn output_of(program: &str, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).stdin(Stdio::null()).output().ok()?;
+    let text = [output.stdout, output.stderr].concat();
+    output.status.success().then(|| String::from_utf8_lossy(&text).into_owned())
+}

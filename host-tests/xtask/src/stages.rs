@@ -1,0 +1,111 @@
+//! The stages. A new one is a line in a table and a function.
+
+use crate::setup::{Tool, MSRV};
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+type Outcome = Result<(), String>;
+
+pub struct Stage {
+    pub name: &'static str,
+    pub about: &'static str,
+    pub needs: &'static [Tool],
+    pub run: fn() -> Outcome,
+}
+
+use Tool::*;
+
+/// `cargo xtask test`.
+#[rustfmt::skip]
+pub const STAGES: &[Stage] = &[
+    Stage { name: "fmt", about: "formatting", needs: &[Rust], run: fmt },
+    Stage { name: "clippy", about: "lints, all crates and features", needs: &[Rust], run: clippy },
+    Stage { name: "targets", about: "core for four microcontroller targets", needs: &[Rust], run: targets },
+    Stage { name: "msrv", about: "core with the oldest supported compiler", needs: &[OldRust], run: msrv },
+    Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
+    Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
+];
+
+/// `cargo xtask test extended`.
+#[rustfmt::skip]
+pub const EXTENDED: &[Stage] = &[
+    Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
+];
+
+fn fmt() -> Outcome {
+    cargo("fmt --all --check")
+}
+
+fn clippy() -> Outcome {
+    cargo("clippy --workspace --all-targets --all-features -- -D warnings")?;
+    cargo("clippy -p nanokafka --all-targets -- -D warnings")
+}
+
+fn targets() -> Outcome {
+    for target in ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"] {
+        for features in ["", "--features group", "--features group,crc-table-1k,defmt"] {
+            cargo(&format!("build -p nanokafka --no-default-features --target {target} {features}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn msrv() -> Outcome {
+    for features in ["", "--all-features"] {
+        run(Command::new("rustup").args(["run", MSRV, "cargo", "check", "-p", "nanokafka"]).args(words(features)))?;
+    }
+    Ok(())
+}
+
+fn core() -> Outcome {
+    tests("-p nanokafka")?;
+    tests("-p nanokafka --all-features")
+}
+
+fn brokers() -> Outcome {
+    // one cluster at a time: starting is CPU time
+    tests("-p nanokafka-brokers --features mock -- --test-threads=1")
+}
+
+fn old_brokers() -> Outcome {
+    tests("-p nanokafka-brokers --features extended --test old -- --test-threads=1")
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split_whitespace()
+}
+
+fn cargo(arguments: &str) -> Outcome {
+    run(Command::new("cargo").args(words(arguments)))
+}
+
+/// Runs a command; what it prints is seen as it comes.
+pub fn run(command: &mut Command) -> Outcome {
+    println!("   {command:?}");
+    match command.stdin(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("{command:?}: {status}")),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
+}
+
+/// `cargo test`, which must run at least one test: a filter or a feature that matches nothing is no success.
+fn tests(arguments: &str) -> Outcome {
+    let mut command = Command::new("cargo");
+    command.arg("test").args(words(arguments)).stdin(Stdio::null()).stdout(Stdio::piped());
+    println!("   {command:?}");
+    let mut child = command.spawn().map_err(|error| format!("{command:?}: {error}"))?;
+    let mut tests = 0;
+    for line in BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok) {
+        println!("{line}");
+        // "running 3 tests"
+        let count = line.strip_prefix("running ").and_then(|rest| rest.split(' ').next()?.parse::<u32>().ok());
+        tests += count.unwrap_or(0);
+    }
+    match child.wait() {
+        Ok(status) if status.success() && tests > 0 => Ok(()),
+        Ok(status) if status.success() => Err(format!("{command:?}: no test ran")),
+        Ok(status) => Err(format!("{command:?}: {status}")),
+        Err(error) => Err(format!("{command:?}: {error}")),
+    }
+}
