@@ -81,7 +81,7 @@ impl State {
     pub(crate) fn new(nodes: impl IntoIterator<Item = i32>) -> Self {
         State {
             now: 0,
-            time_limit: 24 * 3_600_000,
+            time_limit: 3_600_000,
             settings: Settings::default(),
             brokers: nodes.into_iter().map(Broker::new).collect(),
             topics: BTreeMap::new(),
@@ -323,7 +323,7 @@ impl State {
     /// Time passes; whoever sleeps is woken by what has arrived.
     pub(crate) fn set_now(&mut self, now: u64) {
         let before = std::mem::replace(&mut self.now, now);
-        assert!(now <= self.time_limit, "{now} ms: the virtual time limit has passed\n{}", self.history);
+        assert!(now <= self.time_limit, "{now} ms: the virtual time limit has passed");
         let arrived: Vec<(usize, usize)> = self
             .connections
             .values()
@@ -351,17 +351,9 @@ impl State {
 impl Drop for State {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            let log = self.history.to_string();
-            let lines: Vec<_> = log.lines().collect();
-            let from = lines.len().saturating_sub(200);
-            eprintln!(
-                "the cluster's log, last {} of {} lines:\n{}",
-                lines.len() - from,
-                lines.len(),
-                lines[from..].join("\n")
-            );
+            eprintln!("{}", self.history.tail());
         } else if !self.history.violations.is_empty() {
-            panic!("violations of the protocol:\n{}\n{}", self.history.violations.join("\n"), self.history);
+            panic!("violations of the protocol:\n{}\n{}", self.history.violations.join("\n"), self.history.tail());
         }
     }
 }

@@ -93,13 +93,23 @@ impl History {
 
 impl fmt::Display for History {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for entry in &self.entries {
-            match entry {
-                Entry::Note(at, text) => writeln!(f, "{at:>8} ms  {text}")?,
-                Entry::Request(index) => writeln!(f, "{}", self.requests[*index])?,
-            }
+        self.entries.iter().try_for_each(|entry| writeln!(f, "{}", self.line(entry)))
+    }
+}
+
+impl History {
+    /// The end of the log, for a failing test.
+    pub(crate) fn tail(&self) -> String {
+        let from = self.entries.len().saturating_sub(200);
+        let lines: Vec<String> = self.entries[from..].iter().map(|entry| self.line(entry)).collect();
+        format!("the cluster's log, last {} of {} lines:\n{}", lines.len(), self.entries.len(), lines.join("\n"))
+    }
+
+    fn line(&self, entry: &Entry) -> String {
+        match entry {
+            Entry::Note(at, text) => format!("{at:>8} ms  {text}"),
+            Entry::Request(index) => self.requests[*index].to_string(),
         }
-        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::net::Stats;
 use crate::random::Random;
 use crate::serve::Target;
 use nanokafka::{ConnectionId, TransportError, TransportErrorKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::task::{Context, Poll, Waker};
 
 #[derive(Default)]
@@ -37,7 +37,8 @@ pub(crate) struct Shaping {
     pub(crate) grain: Option<usize>,
     /// Every how many calls one is answered `Pending` and woken at once.
     pub(crate) every: Option<u64>,
-    pub(crate) calls: u64,
+    /// By connection and kind of call: a loop that calls in a fixed pattern must get through everywhere.
+    pub(crate) calls: BTreeMap<(usize, &'static str), u64>,
     pub(crate) random: Option<Random>,
     /// Positions in the bytes read by this net before which one `Pending` is inserted, ascending.
     pub(crate) pauses: Vec<u64>,
@@ -104,10 +105,13 @@ impl NetState {
     }
 
     /// Whether this call is to be answered `Pending`; then the caller has been woken.
-    pub(crate) fn inserts_pending(&mut self, cx: &Context<'_>) -> bool {
+    pub(crate) fn inserts_pending(&mut self, cx: &Context<'_>, index: usize, call: &'static str) -> bool {
         let shaping = &mut self.shaping;
-        shaping.calls += 1;
-        let every = shaping.every.is_some_and(|every| shaping.calls.is_multiple_of(every));
+        let every = shaping.every.is_some_and(|every| {
+            let calls = shaping.calls.entry((index, call)).or_default();
+            *calls += 1;
+            calls.is_multiple_of(every)
+        });
         let chance = shaping.random.as_mut().is_some_and(|random| random.below(4) == 0);
         if every || chance {
             self.stats.inserted_pendings += 1;
@@ -137,7 +141,7 @@ impl State {
     pub(crate) fn open(&mut self, net: usize, id: ConnectionId, what: &str) -> Result<u64, TransportError> {
         match self.nets[net].slots.get(id.index()) {
             Some(Slot::Open { id, .. }) => Ok(*id),
-            _ => Err(self.misuse(net, id, what)),
+            _ => Err(self.misuse(net, id, &format!("{what} without a connection"))),
         }
     }
 
