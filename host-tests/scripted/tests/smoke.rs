@@ -2,7 +2,8 @@
 use nanokafka::{
     Async, Blocking, Config, Consumer, Event, Instant, OffsetReset, Seed, Storage, Superloop, TopicPartition,
 };
-use nanokafka_scripted::{batch, record, Api, Chaos, Cluster, Net, Partition, Record};
+use nanokafka_scripted::{batch, record, Api, Chaos, Cluster, Net, Partition, Profile, Record};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Of random trouble.
@@ -168,9 +169,8 @@ fn a_blocking_consumer_waits_in_virtual_time() {
     assert_eq!(cluster.now(), Instant::from_millis(7_000));
 }
 
-#[test]
-fn two_members_share() {
-    let cluster = cluster(2);
+/// Two members until each has two partitions and everything was seen at least once.
+fn share(cluster: &Cluster, expected: usize) {
     let mut nets = [cluster.net(4), cluster.net(4)];
     let mut consumers = [0, 1].map(|i| {
         let config = config().group_id("g").session_timeout(Duration::from_secs(10));
@@ -179,18 +179,49 @@ fn two_members_share() {
         consumer.subscribe(&["t"]).unwrap();
         consumer
     });
-    let mut assigned = [0, 0];
-    while assigned != [2, 2] {
+    let (mut assigned, mut seen) = ([0, 0], BTreeSet::new());
+    while assigned != [2, 2] || seen.len() < expected {
         let mut next = Instant::NEVER;
         for (i, consumer) in consumers.iter_mut().enumerate() {
-            match consumer.poll(cluster.now(), &mut nets[i]).unwrap() {
-                Some(Event::Assigned(partitions)) => assigned[i] = partitions.count(),
-                Some(Event::Records(mut records)) => while records.next().is_some() {},
-                _ => {}
+            match consumer.poll(cluster.now(), &mut nets[i]) {
+                Ok(Some(Event::Assigned(partitions))) => assigned[i] = partitions.count(),
+                Ok(Some(Event::Revoked(_) | Event::Lost(_))) => assigned[i] = 0,
+                Ok(Some(Event::Records(mut records))) => {
+                    let partition = records.topic_partition().partition;
+                    seen.extend(records.by_ref().map(|record| (partition, record.offset())));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    cluster.note(format!("member {i}: {error:?}"));
+                }
             }
             next = next.min(consumer.next_timeout(cluster.now()));
         }
-        assert!(cluster.tick(next) && cluster.millis() < 60_000);
+        assert!(cluster.tick(next));
     }
     assert_eq!(cluster.group("g").unwrap().members.len(), 2);
+}
+
+#[test]
+fn two_members_share() {
+    for profile in [Profile::kafka_4_3(), Profile::kafka_2_8(), Profile::kafka_2_1()] {
+        let cluster = cluster(2);
+        cluster.time_limit(60_000).profile(profile);
+        share(&cluster, 48);
+    }
+}
+
+#[test]
+fn two_members_share_in_random_trouble() {
+    for seed in 0..SEEDS {
+        let cluster = cluster(3);
+        cluster.configure(|settings| settings.latency_ms = 20);
+        cluster.time_limit(600_000).chaos(Chaos::everything(seed, 60_000));
+        for i in 0..200 {
+            cluster.at(i * 300, move |cluster| {
+                cluster.partition("t", i as i32 % 4).append(batch().record(format!("{i}"), "late"));
+            });
+        }
+        share(&cluster, 48 + 200);
+    }
 }
