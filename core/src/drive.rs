@@ -351,7 +351,7 @@ impl Control<'_> {
                 link.visited = false;
                 self.state.plan = true;
                 if index != CONTROL {
-                    link.node = 0;
+                    link.left_node = core::mem::take(&mut link.node);
                     self.release(index);
                 }
                 Ok(true)
