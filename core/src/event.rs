@@ -133,7 +133,7 @@ impl<'c> Iterator for Partitions<'c> {
     fn next(&mut self) -> Option<TopicPartition<'c>> {
         let (slot, rest) = self.slots.split_first()?;
         self.slots = rest;
-        Some(TopicPartition::new(strings::name(&self.names, slot.topic), slot.partition))
+        Some(TopicPartition::new(strings::name(self.names, slot.topic), slot.partition))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
