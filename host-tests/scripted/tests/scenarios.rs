@@ -59,7 +59,8 @@ fn assigned_partitions_of_two_topics() {
             }
         }
         let mut client = Client::new(&cluster, weather, &SMALL, CONFIG);
-        let all = ["alpha", "a-rather-long-topic-name"].map(|name| [0, 1].map(|partition| TopicPartition::new(name, partition)));
+        let all = ["alpha", "a-rather-long-topic-name"]
+            .map(|name| [0, 1].map(|partition| TopicPartition::new(name, partition)));
         client.assign(&all.concat());
         let seen = records(&mut client, 20);
         for partition in all.concat() {
@@ -160,7 +161,12 @@ fn the_leader_moves_twice() {
     in_all_weathers(7, |weather| {
         let cluster = cluster(3);
         let topic = cluster.replicated_topic("t", 2, 3);
-        let mut client = Client::new(&cluster, weather, &Sizes { connections: 3, ..SMALL }, CONFIG.retry_backoff(Duration::from_millis(20)));
+        let mut client = Client::new(
+            &cluster,
+            weather,
+            &Sizes { connections: 3, ..SMALL },
+            CONFIG.retry_backoff(Duration::from_millis(20)),
+        );
         client.assign(&[TopicPartition::new("t", 0), TopicPartition::new("t", 1)]);
         let mut seen = vec![];
         for leader in [1, 2, 3, 1] {
@@ -207,7 +213,8 @@ fn a_long_poll_delays_nobody() {
         let topic = cluster.topic("t", 3);
         topic.append(0, batch().fill(5, 10)).append(1, batch().fill(5, 10)).append(2, batch().fill(5, 10));
         let mut client = Client::new(&cluster, weather, &SMALL, CONFIG.fetch_max_wait(Duration::from_secs(30)));
-        let (first, second, third) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1), TopicPartition::new("t", 2));
+        let (first, second, third) =
+            (TopicPartition::new("t", 0), TopicPartition::new("t", 1), TopicPartition::new("t", 2));
         client.assign(&[first, second]);
         let idle = |client: &mut Client| {
             client.until(1_000, |seen| matches!(seen, Seen::End(..)));
@@ -251,7 +258,7 @@ fn a_seek_while_records_are_lent_and_a_break_in_the_middle() {
         let mut client = Client::new(&cluster, weather, &Sizes { window: 4096, ..SMALL }, CONFIG);
         let partition = TopicPartition::new("t", 0);
         client.assign(&[partition]);
-        let mut offsets = vec![];
+        let (mut offsets, mut sought) = (vec![], false);
         for _ in 0..2_000_000 {
             match client.poll_some(7) {
                 Some(Ok(Seen::Records(_, _, records))) => offsets.extend(records.iter().map(|record| record.offset)),
@@ -263,7 +270,8 @@ fn a_seek_while_records_are_lent_and_a_break_in_the_middle() {
                     }
                 }
             }
-            if offsets.len() == 14 && offsets[13] == 13 {
+            if offsets.len() == 14 && !sought {
+                sought = true;
                 client.control().seek(partition, 40).unwrap();
             }
         }
@@ -321,8 +329,9 @@ fn what_cannot_be_read_is_named_and_can_be_skipped() {
             match seen {
                 Ok(Seen::Records(_, _, records)) => offsets.extend(records.iter().map(|record| record.offset)),
                 Err(Error::Partition(error)) => {
-                    assert_eq!((error.kind, error.offset, error.partition), (kind, 2, 0), "{name}");
-                    assert!(error.next > 2, "{name}: {error:?}");
+                    // old messages are refused one by one
+                    assert_eq!((error.kind, error.offset, error.partition), (kind, 2 + errors, 0), "{name}");
+                    assert!(error.next > error.offset, "{name}: {error:?}");
                     errors += 1;
                     assert!(errors < 10, "{name}");
                     client.control().seek(partition, error.next).unwrap();
@@ -362,7 +371,8 @@ fn without_a_policy_a_missing_offset_is_an_error() {
     let cluster = cluster(1);
     cluster.topic("t", 2).append(0, batch().fill(3, 10)).append(1, batch().fill(3, 10));
     cluster.commit("g", "t", 1, 77, -1);
-    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG.group_id("g").auto_offset_reset(OffsetReset::None));
+    let mut client =
+        Client::new(&cluster, Weather::Fair, &SMALL, CONFIG.group_id("g").auto_offset_reset(OffsetReset::None));
     client.assign(&[TopicPartition::new("t", 0), TopicPartition::new("t", 1)]);
     let mut told = vec![];
     while let Some(seen) = client.next_before(20_000) {
@@ -382,7 +392,8 @@ fn cold_starts_ask_no_more_than_they_must() {
     let start = |group: bool| {
         let cluster = cluster(1);
         cluster.topic("t", 2).append(0, batch().fill(3, 10)).append(1, batch().fill(3, 10));
-        let mut client = Client::new(&cluster, Weather::Fair, &SMALL, if group { CONFIG.group_id("g") } else { CONFIG });
+        let mut client =
+            Client::new(&cluster, Weather::Fair, &SMALL, if group { CONFIG.group_id("g") } else { CONFIG });
         if group {
             client.subscribe(&["t"]);
         } else {

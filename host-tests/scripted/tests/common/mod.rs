@@ -1,6 +1,6 @@
 //! A consumer that a scenario drives step by step, whatever its front end and however badly its bytes travel.
-use nanokafka::{Async, Clock, Config, Consumer, Control, Error, Event, Instant, Seed, Storage, Superloop};
-use nanokafka_scripted::{poll_once, Cluster, Net, Record};
+use nanokafka::{Async, Config, Consumer, Control, Error, Event, Instant, Seed, Storage, Superloop};
+use nanokafka_scripted::{poll_once, Cluster, Net, Record, Stats};
 
 /// How the consumer is driven and how its bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,6 +40,7 @@ pub struct Client {
     front: Front,
     /// For `stats` and cuts.
     pub net: Net,
+    carried: Stats,
 }
 
 /// More steps than any scenario takes.
@@ -108,7 +109,7 @@ impl Client {
                 Front::Superloop(Box::new(consumer), net.clone())
             }
         };
-        Client { cluster: cluster.clone(), front, net }
+        Client { cluster: cluster.clone(), front, net, carried: Stats::default() }
     }
 
     pub fn control(&mut self) -> Control<'_> {
@@ -175,7 +176,11 @@ impl Client {
                             Some(Ok([])) => return Some(Ok(Seen::Large(topic, partition, offset, value))),
                             Some(Ok(chunk)) => value.extend_from_slice(chunk),
                             None => {
-                                self.cluster.sleep();
+                                let stats = self.net.stats();
+                                if stats == self.carried {
+                                    self.cluster.sleep();
+                                }
+                                self.carried = stats;
                             }
                             Some(Err(error)) => return Some(Err(error)),
                         }
@@ -196,22 +201,26 @@ impl Client {
             if self.cluster.millis() >= until {
                 return None;
             }
-            let timeout = match &mut self.front {
-                Front::Superloop(consumer, _) => consumer.next_timeout(self.cluster.now()),
-                Front::Async(_) => {
-                    let mut clock = self.net.clone();
-                    clock.now()
+            let going = match &mut self.front {
+                Front::Superloop(consumer, _) => {
+                    let timeout = consumer.next_timeout(self.cluster.now());
+                    self.cluster.tick(timeout.min(Instant::from_millis(until)))
                 }
-            };
-            let going = match self.front {
-                Front::Superloop(..) => self.cluster.tick(timeout.min(Instant::from_millis(until))),
-                Front::Async(_) => self.cluster.sleep(),
+                Front::Async(_) => self.pause(),
             };
             if !going {
                 self.cluster.advance_to(Instant::from_millis(until));
             }
         }
         panic!("{STEPS} steps without an event:\n{}", tail(&self.cluster));
+    }
+
+    /// Where a waker would be waited for: while bytes move it would have been woken.
+    fn pause(&mut self) -> bool {
+        let stats = self.net.stats();
+        let moved = stats != self.carried;
+        self.carried = stats;
+        moved || self.cluster.sleep()
     }
 
     /// Goes on until `done`, for at most `millis`; errors that name a lost connection are passed over in a cut.
