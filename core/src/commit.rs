@@ -279,7 +279,7 @@ impl Control<'_> {
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
         }
-        if code == ErrorCode::NONE && !(waiting && !queried) {
+        if code == ErrorCode::NONE && (queried || !waiting) {
             commit.fetch.done();
             commit.answered |= queried;
             return Ok(());

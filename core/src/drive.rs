@@ -1,6 +1,7 @@
 //! The one drive loop. It borrows everything for one call, keeps nothing, and stops when every connection has answered
 //! `Pending` or wants nothing. `window` is `None` while its bytes are lent: then only the control connection reads.
 use crate::cluster::{address, backoff};
+use crate::config::servers;
 use crate::connection::answers::Looked;
 use crate::connection::inbox::Inbox;
 use crate::connection::{Broken, Phase, CONTROL};
@@ -227,7 +228,7 @@ impl Control<'_> {
 
     /// Whether a connection that cannot be made is the application's business by now.
     fn report(&mut self, index: usize, broken: Broken, now: Instant) -> Option<Error> {
-        let servers = self.config.bootstrap_servers.split(',').count().clamp(3, 100);
+        let listed = servers(self.config.bootstrap_servers).count().clamp(3, 100);
         let contacted = self.state.cluster.contacted;
         let limit = self.config.default_api_timeout;
         let error = self.connect_error(index, broken);
@@ -238,7 +239,7 @@ impl Control<'_> {
         let told = match broken {
             _ if contacted => link.failing_since.until(now) >= limit,
             Broken::Protocol(_) | Broken::Timeout => true,
-            _ => usize::from(link.failures.saturating_add(1)) % servers == 0,
+            _ => usize::from(link.failures.saturating_add(1)) % listed == 0,
         };
         if told {
             link.failing_since = now;
@@ -350,7 +351,7 @@ impl Control<'_> {
                 link.visited = false;
                 self.state.plan = true;
                 if index != CONTROL {
-                    link.node = 0;
+                    link.left_node = core::mem::take(&mut link.node);
                     self.release(index);
                 }
                 Ok(true)
@@ -551,7 +552,6 @@ fn choose<T: Transport + ?Sized>(
 }
 
 /// Fetch's answer, until there is something to lend or more bytes are needed.
-#[allow(clippy::too_many_arguments)]
 fn stream<T: Transport + ?Sized>(
     c: &mut Control<'_>,
     owner: usize,

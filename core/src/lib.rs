@@ -10,7 +10,7 @@
 //!
 //! fn consume(memory: &mut Memory, net: &mut impl Transport, seed: Seed) -> Result<(), Error> {
 //!     let config = Config::new("192.168.1.10:9092").client_id("pump-7");
-//!     let mut consumer: Consumer<'_, Superloop> = Consumer::new(memory.storage(), config, Superloop, seed)?;
+//!     let mut consumer = Consumer::<Superloop>::new(memory.storage(), config, Superloop, seed)?;
 //!     consumer.assign(&[TopicPartition::new("settings", 0)])?;
 //!     loop {
 //!         let now = uptime();
@@ -43,9 +43,8 @@
 //! complete records of one partition, in the window where they arrived. The position moves with each record taken; what a
 //! loop leaves over is lent again. While a record is held one can commit, seek, pause and keep the membership alive.
 //!
-//! A record that does not fit the window comes as [`LargeRecord`], whose value is read in chunks. One that is not read
-//! counts as handed out: with [`LargeRecords::Skip`] it is at least reported, with [`LargeRecords::Error`] its partition
-//! rests.
+//! A record that does not fit the window comes as [`LargeRecord`], whose value is read in chunks. One of which nothing is
+//! read is followed by [`Event::Skipped`]. Other policies: [`LargeRecords`].
 //!
 //! # Memory
 //!

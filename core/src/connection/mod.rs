@@ -68,6 +68,8 @@ pub(crate) struct Link {
     pub failing_since: Instant,
     /// It has fetched since it was made.
     pub visited: bool,
+    /// The node it left for another one's sake, so that all take turns.
+    pub left_node: u8,
     pub tx: [u8; SEND_BUFFER],
 }
 
@@ -92,6 +94,7 @@ impl Link {
         sent_at: Instant::from_millis(0),
         failing_since: Instant::from_millis(0),
         visited: false,
+        left_node: 0,
         tx: [0; SEND_BUFFER],
     };
 

@@ -161,12 +161,7 @@ impl<'c, IO> Records<'c, IO> {
         self.partition.topic
     }
 
-    /// Their partition.
-    pub fn partition(&self) -> i32 {
-        self.partition.partition
-    }
-
-    /// Both.
+    /// Their topic and partition. (A method `partition` would be shadowed by `Iterator`'s.)
     pub fn topic_partition(&self) -> TopicPartition<'c> {
         self.partition
     }

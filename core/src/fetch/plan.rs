@@ -56,7 +56,7 @@ impl Control<'_> {
             LinkPhase::Down => {
                 let not_before = link.not_before;
                 let node = match self.demand(index, link.node) {
-                    Demand { fetch: false, offsets: false, validate: false, .. } => self.unserved(link.node),
+                    Demand { fetch: false, offsets: false, validate: false, .. } => self.unserved(link.left_node),
                     _ if link.failures > 0 => self.unserved(link.node).or(Some(link.node)),
                     _ => Some(link.node),
                 };

@@ -334,7 +334,7 @@ impl Control<'_> {
                 self.note_member_topic(name);
                 Ok(())
             }
-            join_group::Item::Protocol(_) | join_group::Item::Part => Ok(()),
+            join_group::Item::Part => Ok(()),
         }
     }
 

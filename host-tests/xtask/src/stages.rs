@@ -24,6 +24,8 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "targets", about: "core for four microcontroller targets", needs: &[Rust], run: targets },
     Stage { name: "msrv", about: "core with the oldest supported compiler", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
+    Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
+    Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
     Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
 ];
@@ -52,6 +54,18 @@ fn targets() -> Outcome {
     Ok(())
 }
 
+/// The panic handler of these programs calls a symbol that does not exist.
+fn panics() -> Outcome {
+    for target in ["thumbv6m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"] {
+        for features in ["", "--features group,crc-table-1k"] {
+            cargo(&format!(
+                "build --release --manifest-path host-tests/device/Cargo.toml --target {target} {features}"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
 fn msrv() -> Outcome {
     for features in ["", "--all-features"] {
         run(Command::new("rustup").args(["run", MSRV, "cargo", "check", "-p", "nanokafka"]).args(words(features)))?;
@@ -62,6 +76,10 @@ fn msrv() -> Outcome {
 fn core() -> Outcome {
     tests("-p nanokafka")?;
     tests("-p nanokafka --all-features")
+}
+
+fn std_transport() -> Outcome {
+    tests("-p nanokafka-std --all-features")
 }
 
 fn docs() -> Outcome {

@@ -18,6 +18,7 @@ pub mod properties;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub use ::nanokafka;
 use ::nanokafka::{TransportError, TransportErrorKind};
 use std::io::{Error, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
