@@ -1,6 +1,5 @@
 //! Scenarios of one consumer, each in all weathers: every record exactly once, every answer of the broker a legal reaction's.
-mod common;
-use common::{in_all_weathers, Client, Seen, Sizes, Weather, SMALL};
+use crate::client::{in_all_weathers, Client, Seen, Sizes, Weather, SMALL};
 use nanokafka::{Config, Error, LargeRecords, OffsetReset, TopicPartition, UsageError};
 use nanokafka_scripted::{batch, marker, record, Api, Cluster, Marker, Record};
 use std::time::Duration;
