@@ -1,6 +1,6 @@
 //! The one drive loop. It borrows everything for one call, keeps nothing, and stops when every connection has answered
 //! `Pending` or wants nothing. `window` is `None` while its bytes are lent: then only the control connection reads.
-use crate::cluster::{address, backoff};
+use crate::cluster::{address, backoff, broker_error};
 use crate::config::servers;
 use crate::connection::answers::Looked;
 use crate::connection::inbox::Inbox;
@@ -10,7 +10,8 @@ use crate::fetch::stream::Step;
 use crate::partitions::Slot;
 use crate::state::{Control, Parked};
 use crate::{
-    Api, Capacity, ConnectionId, Error, Instant, PartitionOffset, ProtocolErrorKind, Resource, TopicName, Transport,
+    Api, Capacity, ConnectionId, Error, ErrorCode, Instant, PartitionOffset, ProtocolErrorKind, Resource, TopicName,
+    Transport,
 };
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -589,7 +590,7 @@ fn stream<T: Transport + ?Sized>(
                         return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(unread)));
                     }
                     finish(c, owner, now);
-                    return Ok(Turn::Moved(true));
+                    return c.starved(owner).map_or(Ok(Turn::Moved(true)), |error| Err(Failure::Error(error)));
                 }
             }
         } else {
@@ -619,6 +620,18 @@ fn stream<T: Transport + ?Sized>(
             return Err(Failure::Link(Broken::Timeout));
         }
         return Ok(Turn::Moved(moved));
+    }
+}
+
+/// A quota may hold back a batch that is larger than it ever allows at once: then throttled answers without a partition
+/// come for ever, and somebody must know.
+const STARVED: u8 = 3;
+
+impl Control<'_> {
+    fn starved(&mut self, owner: usize) -> Option<Error> {
+        let link = self.links.get_mut(owner).filter(|link| link.starved >= STARVED)?;
+        link.starved = 0;
+        Some(broker_error(Api::Fetch, ErrorCode::THROTTLING_QUOTA_EXCEEDED, false).into())
     }
 }
 

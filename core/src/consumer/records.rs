@@ -319,4 +319,9 @@ impl Records<'_, Superloop> {
     pub fn keep_alive<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Result<(), Error> {
         turn(&mut self.control, None, net, now, &mut Op::Tend).map(|_| ())
     }
+
+    /// When [`keep_alive`](Self::keep_alive) is due though no byte has moved.
+    pub fn next_timeout(&self, now: Instant) -> Instant {
+        self.control.next_timeout(&Op::Tend, true, now)
+    }
 }

@@ -153,7 +153,9 @@ impl Control<'_> {
                 slot.phase = Phase::Rest;
                 return Err(BrokerError { api, code, topic, partition, fatal: false }.into());
             }
-            ErrorCode::CORRUPT_MESSAGE | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE | ErrorCode::INVALID_RECORD => {
+            ErrorCode::CORRUPT_MESSAGE | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE | ErrorCode::INVALID_RECORD
+                if api == Api::Fetch =>
+            {
                 let at = slot.position;
                 return Err(self.rest(found, at, at, PartitionErrorKind::Fetch(code)));
             }

@@ -241,7 +241,11 @@ impl Control<'_> {
                 let Some(top) = self.take(window, fetch::top)? else {
                     return Ok(Step::More(arrived.saturating_add(1)));
                 };
-                self.throttle(self.state.owner.into(), top.throttle, now);
+                let owner = usize::from(self.state.owner);
+                self.throttle(owner, top.throttle, now);
+                if let Some(link) = self.links.get_mut(owner) {
+                    link.starved = if top.throttle > 0 && top.topics == 0 { link.starved.saturating_add(1) } else { 0 };
+                }
                 self.state.stream.topics = top.topics;
                 self.state.stream.at = At::Topic;
                 if top.error != 0 {

@@ -195,6 +195,9 @@ impl Control<'_> {
             return;
         }
         let group = &mut self.state.group;
+        if polling {
+            group.polled = now; // a poll that waits is a poll
+        }
         if group.phase == Phase::Stable {
             if now >= group.session_ends {
                 // whoever could not reach the coordinator for so long is no member any more

@@ -1,6 +1,5 @@
 //! Scenarios of one consumer, each in all weathers: every record exactly once, every answer of the broker a legal reaction's.
-mod common;
-use common::{in_all_weathers, Client, Seen, Sizes, Weather, SMALL};
+use crate::client::{in_all_weathers, Client, Seen, Sizes, Weather, SMALL};
 use nanokafka::{Config, Error, LargeRecords, OffsetReset, TopicPartition, UsageError};
 use nanokafka_scripted::{batch, marker, record, Api, Cluster, Marker, Record};
 use std::time::Duration;
@@ -405,4 +404,50 @@ fn cold_starts_ask_no_more_than_they_must() {
         cluster.requests().len() - ahead
     };
     assert_eq!((start(false), start(true)), (4, 9));
+}
+
+#[test]
+fn a_quota_delays_and_one_that_starves_is_reported() {
+    let cluster = cluster(1);
+    cluster.topic("t", 1).append(0, batch().fill(3, 10));
+    cluster.throttle(Api::Fetch, 2_000, 1);
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG);
+    client.assign(&[TopicPartition::new("t", 0)]);
+    records(&mut client, 3);
+    let fetches = cluster.requests_of(Api::Fetch);
+    cluster.topic("t", 1).append(0, batch().fill(3, 10));
+    records(&mut client, 3);
+    let next = &cluster.requests_of(Api::Fetch)[fetches.len()];
+    assert!(next.at >= 2_000, "the connection is muted for 2 s, the next Fetch left at {}", next.at);
+
+    let empty = [&5_000i32.to_be_bytes()[..], &[0; 10]].concat(); // throttle, no error, no session, no topics
+    for _ in 0..3 {
+        cluster.answer_body(Api::Fetch, &empty);
+    }
+    let until = cluster.millis() + 60_000;
+    let told = loop {
+        match client.next_before(until) {
+            Some(Err(Error::Broker(error))) => break error,
+            Some(_) => {}
+            None => panic!("nothing was said"),
+        }
+    };
+    assert_eq!((told.api, told.code), (Api::Fetch, nanokafka::ErrorCode::THROTTLING_QUOTA_EXCEEDED));
+}
+
+#[test]
+fn a_poll_that_waits_longer_than_max_poll_interval_stays_a_member() {
+    for weather in [Weather::Fair, Weather::Cancelled] {
+        let cluster = cluster(1);
+        cluster.topic("t", 1).append(0, batch().fill(1, 10));
+        let config = CONFIG.group_id("g").max_poll_interval(Duration::from_secs(20));
+        let mut client = Client::new(&cluster, weather, &SMALL, config);
+        client.subscribe(&["t"]);
+        records(&mut client, 1);
+        let until = cluster.millis() + 200_000;
+        while let Some(seen) = client.next_before(until) {
+            assert!(!matches!(seen, Ok(Seen::Lost(_) | Seen::Revoked(_)) | Err(_)), "{seen:?}");
+        }
+        assert_eq!(cluster.count(Api::JoinGroup), 2);
+    }
 }

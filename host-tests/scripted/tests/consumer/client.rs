@@ -1,6 +1,7 @@
 //! A consumer that a scenario drives step by step, whatever its front end and however badly its bytes travel.
 use nanokafka::{Async, Config, Consumer, Control, Error, Event, Instant, Seed, Storage, Superloop};
 use nanokafka_scripted::{poll_once, Cluster, Net, Record, Stats};
+use std::task::Poll;
 
 /// How the consumer is driven and how its bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -154,12 +155,12 @@ impl Client {
                     let mut value = Vec::new();
                     for _ in 0..STEPS {
                         match record.chunk(self.cluster.now(), net) {
-                            Ok(Some([])) => return Some(Ok(Seen::Large(topic, partition, offset, value))),
-                            Ok(Some(chunk)) => value.extend_from_slice(chunk),
-                            Ok(None) => {
-                                self.cluster.tick(Instant::NEVER);
+                            Poll::Ready(Ok([])) => return Some(Ok(Seen::Large(topic, partition, offset, value))),
+                            Poll::Ready(Ok(chunk)) => value.extend_from_slice(chunk),
+                            Poll::Pending => {
+                                self.cluster.tick(record.next_timeout(self.cluster.now()));
                             }
-                            Err(error) => return Some(Err(error)),
+                            Poll::Ready(Err(error)) => return Some(Err(error)),
                         }
                     }
                     panic!("a value without end");
@@ -247,7 +248,7 @@ impl Client {
         match self.front {
             Front::Superloop(mut consumer, mut net) => {
                 for _ in 0..STEPS {
-                    if let std::task::Poll::Ready(result) = consumer.close(self.cluster.now(), &mut net) {
+                    if let Poll::Ready(result) = consumer.close(self.cluster.now(), &mut net) {
                         return result;
                     }
                     let next = consumer.next_timeout(self.cluster.now());
