@@ -83,8 +83,10 @@ fn std_transport() -> Outcome {
 }
 
 fn docs() -> Outcome {
-    let rustdoc = "doc --no-deps -p nanokafka -p nanokafka-std --all-features";
-    run(Command::new("cargo").args(words(rustdoc)).env("RUSTDOCFLAGS", "-D warnings"))?;
+    for crates in ["-p nanokafka", "-p nanokafka -p nanokafka-std --all-features"] {
+        let arguments = words("doc --no-deps").chain(words(crates));
+        run(Command::new("cargo").args(arguments).env("RUSTDOCFLAGS", "-D warnings"))?;
+    }
     tests("-p nanokafka -p nanokafka-std --all-features --doc")?;
     cargo("build -p nanokafka-std --all-features --examples")?;
     memory::check()
