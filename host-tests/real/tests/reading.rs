@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 /// Records of 0 B to 32 KB with and without key, value and headers, in 12 partitions.
 static MIXED: LazyLock<(String, Ledger)> = LazyLock::new(|| {
     let topic = topic("mixed", 12, "").expect("a topic");
-    let ledger = produce_mixed(kafka().bootstrap(), &topic, 12, 60_000).expect("records");
+    let ledger = produce_mixed(kafka().bootstrap(), &topic, 12, 300_000).expect("records");
     (topic, ledger)
 });
 
