@@ -138,9 +138,18 @@ impl Control<'_> {
         Ok(())
     }
 
-    /// Longest wait of the next Fetch.
-    pub(crate) fn fetch_wait(&self) -> i32 {
-        if self.unserved(0).is_some() {
+    /// Longest wait of the next Fetch on the connection. The end of a log is told at once, not after a long poll: until it
+    /// was, there is either something to read or something to tell.
+    pub(crate) fn fetch_wait(&self, index: usize) -> i32 {
+        let untold = |slot: &Slot| {
+            usize::from(slot.link) == index
+                && slot.is(Slot::LISTED)
+                && !slot.is(Slot::END_REPORTED)
+                && slot.position >= slot.high_watermark
+        };
+        if self.slots().iter().any(untold) {
+            0
+        } else if self.unserved(0).is_some() {
             SHARED_WAIT
         } else {
             i32::MAX
