@@ -138,9 +138,16 @@ impl Control<'_> {
         Ok(())
     }
 
-    /// Longest wait of the next Fetch.
-    pub(crate) fn fetch_wait(&self) -> i32 {
-        if self.unserved(0).is_some() {
+    /// Longest wait of the next Fetch on the connection. None while it may bring the news that a log is read to its end: a
+    /// device that wakes up to an empty log would be awake for all of `fetch.max.wait.ms` until it is told.
+    pub(crate) fn fetch_wait(&self, index: usize) -> i32 {
+        let news = |slot: &Slot| {
+            let listed = slot.is(Slot::LISTED) && usize::from(slot.link) == index;
+            listed && slot.position >= slot.high_watermark && !slot.is(Slot::END_REPORTED)
+        };
+        if self.slots().iter().any(news) {
+            0
+        } else if self.unserved(0).is_some() {
             SHARED_WAIT
         } else {
             i32::MAX
