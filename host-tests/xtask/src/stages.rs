@@ -1,5 +1,6 @@
 //! The stages. A new one is a line in a table and a function.
 
+use crate::memory;
 use crate::setup::{Tool, MSRV};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -25,6 +26,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
     Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
+    Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
 ];
 
@@ -80,6 +82,14 @@ fn std_transport() -> Outcome {
     tests("-p nanokafka-std --all-features")
 }
 
+fn docs() -> Outcome {
+    let rustdoc = "doc --no-deps -p nanokafka -p nanokafka-std --all-features";
+    run(Command::new("cargo").args(words(rustdoc)).env("RUSTDOCFLAGS", "-D warnings"))?;
+    tests("-p nanokafka -p nanokafka-std --all-features --doc")?;
+    cargo("build -p nanokafka-std --all-features --examples")?;
+    memory::check()
+}
+
 fn brokers() -> Outcome {
     // one cluster at a time: starting is CPU time
     tests("-p nanokafka-brokers --features mock -- --test-threads=1")
@@ -93,7 +103,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
 
-fn cargo(arguments: &str) -> Outcome {
+/// Runs cargo with these arguments, separated by spaces.
+pub fn cargo(arguments: &str) -> Outcome {
     run(Command::new("cargo").args(words(arguments)))
 }
 

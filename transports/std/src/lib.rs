@@ -63,3 +63,8 @@ fn finish(mut stream: TcpStream) {
         }
     }
 }
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
