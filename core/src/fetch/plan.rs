@@ -148,7 +148,6 @@ impl Control<'_> {
         Ok(())
     }
 
-<<<<<<< HEAD
     /// Longest wait of the next Fetch on the connection. The end of a log is told at once, not after a long poll: until it
     /// was, there is either something to read or something to tell.
     pub(crate) fn fetch_wait(&self, index: usize) -> i32 {
@@ -159,16 +158,6 @@ impl Control<'_> {
                 && slot.position >= slot.high_watermark
         };
         if self.slots().iter().any(untold) {
-=======
-    /// Longest wait of the next Fetch on the connection. None while it may bring the news that a log is read to its end: a
-    /// device that wakes up to an empty log would be awake for all of `fetch.max.wait.ms` until it is told.
-    pub(crate) fn fetch_wait(&self, index: usize) -> i32 {
-        let news = |slot: &Slot| {
-            let listed = slot.is(Slot::LISTED) && usize::from(slot.link) == index;
-            listed && slot.position >= slot.high_watermark && !slot.is(Slot::END_REPORTED)
-        };
-        if self.slots().iter().any(news) {
->>>>>>> demo
             0
         } else if self.unserved(0).is_some() {
             SHARED_WAIT
