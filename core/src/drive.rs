@@ -4,7 +4,7 @@ use crate::cluster::{address, backoff, broker_error};
 use crate::config::servers;
 use crate::connection::answers::Looked;
 use crate::connection::inbox::Inbox;
-use crate::connection::{Broken, Phase, CONTROL};
+use crate::connection::{Broken, Link, Phase, CONTROL};
 use crate::error::{ConnectError, ProtocolError};
 use crate::fetch::stream::Step;
 use crate::partitions::Slot;
@@ -479,6 +479,7 @@ fn fetch<T: Transport + ?Sized>(
 ) -> Result<Turn, (usize, Failure)> {
     let mut moved = false;
     if window.is_some() {
+        c.state.plan |= matches!(op, Op::Offsets(_)) && c.links.iter().skip(1).any(Link::is_answered);
         c.plan(net, op, now)?;
     }
     for index in CONTROL + 1..c.links.len() {

@@ -84,7 +84,7 @@ impl Control<'_> {
             }
             Api::FindCoordinator => find_coordinator::request(e, self.consumer_group()),
             Api::Fetch => {
-                fetch::head(e, config, self.fetch_wait());
+                fetch::head(e, config, self.fetch_wait(link));
                 self.topics_of(e, link, Slot::LISTED, |e, slot| {
                     let offset = self.fetch_offset(link, slot);
                     fetch::request_row(e, slot.partition, slot.leader_epoch, offset, config.max_partition_fetch_bytes);

@@ -281,7 +281,12 @@ impl<'r, IO> Consumer<'r, IO> {
     /// Nobody waits for the answers any more.
     fn forget_question(&mut self) {
         let mut control = self.control();
-        control.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::QUERIED));
+        for slot in control.slots_mut() {
+            // an answer that is still to come is neither the next question's nor a position
+            let void = if slot.is(Slot::ASKED) { Slot::ASKED | Slot::LISTED } else { 0 };
+            slot.clear(Slot::QUERIED | void);
+        }
+        control.state.plan = true;
         control.state.commit.answered = false;
     }
 

@@ -349,7 +349,7 @@ impl Control<'_> {
             slot.clear(Slot::END_REPORTED | Slot::END);
         } else if !slot.is(Slot::END_REPORTED) {
             slot.set(Slot::END_REPORTED | Slot::END);
-            self.state.ends = true;
+            (self.state.ends, self.state.stream.fruitful) = (true, true);
         }
     }
 
@@ -449,6 +449,7 @@ impl Control<'_> {
         self.state.first = (index as u16).saturating_add(1);
         if let Some(slot) = self.slots_mut().get_mut(index) {
             slot.epoch = head.leader_epoch;
+            slot.clear(Slot::END_REPORTED);
         }
         Ok(Step::Moved)
     }

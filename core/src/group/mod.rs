@@ -252,8 +252,7 @@ impl Control<'_> {
         if owns {
             (group.handover, group.lost) = (Handover::Announce, true);
         }
-        self.state.commit.job.wanted = false;
-        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
+        self.give_up_commit();
         self.state.plan = true;
     }
 

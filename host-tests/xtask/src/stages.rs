@@ -25,6 +25,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "msrv", about: "core with the oldest supported compiler", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
     Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
+    Stage { name: "scripted", about: "the consumer over a cluster in memory and virtual time", needs: &[Rust], run: scripted },
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
     Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
@@ -76,6 +77,10 @@ fn msrv() -> Outcome {
 fn core() -> Outcome {
     tests("-p nanokafka")?;
     tests("-p nanokafka --all-features")
+}
+
+fn scripted() -> Outcome {
+    tests("-p nanokafka-scripted")
 }
 
 fn std_transport() -> Outcome {
