@@ -171,6 +171,9 @@ impl Control<'_> {
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
         }
+        if code != ErrorCode::NONE {
+            warn!("commit: {}", code);
+        }
         if (is_retriable(code) && !hopeless) || (code == ErrorCode::NONE && omitted) {
             commit.job.retry(self.config, random, now);
             return;

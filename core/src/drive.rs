@@ -285,6 +285,7 @@ impl Control<'_> {
         if index == CONTROL && lost_answer {
             cluster.lose_coordinator();
         }
+        debug!("connection {} lost {} times in a row, again in {} ms", index, failures, crate::time::millis(wait));
         link.reset();
         link.failures = failures.saturating_add(1);
         link.not_before = now.after(wait);
@@ -366,6 +367,7 @@ impl Control<'_> {
                 };
                 match net.poll_connect(cx, id, host, port) {
                     Poll::Ready(Ok(())) => {
+                        debug!("connection {} to {}:{} is up", index, host, port);
                         link.phase = Phase::Up;
                         self.state.plan = true;
                         Ok(true)

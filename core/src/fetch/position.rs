@@ -33,6 +33,8 @@ impl Control<'_> {
     /// Without a valid position: by the policy.
     pub(crate) fn reset_position(&mut self, slot: usize, why: PartitionErrorKind) -> Result<(), Error> {
         let policy = self.config.auto_offset_reset;
+        let (topic, partition) = self.short_name(slot);
+        info!("{}-{}: no valid position, {:?}: {:?}", topic, partition, why, policy);
         self.state.plan = true;
         let Some(entry) = self.slots_mut().get_mut(slot) else { return Ok(()) };
         entry.epoch = -1;
@@ -163,6 +165,7 @@ impl Control<'_> {
                 return Err(self.rest(found, at, at, PartitionErrorKind::Fetch(code)));
             }
             _ => {
+                debug!("{}-{}: {:?} answered {}", topic, partition, api, code);
                 // it moved, it is moving, or its broker is behind or ahead of what we know
                 slot.set(Slot::LEADERLESS);
                 if matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_LEADER_EPOCH) {
