@@ -24,6 +24,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "msrv", about: "core with the oldest supported compiler", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
+    Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
 ];
 
 /// `cargo xtask test extended`.
@@ -65,6 +66,10 @@ fn core() -> Outcome {
 fn brokers() -> Outcome {
     // one cluster at a time: starting is CPU time
     tests("-p nanokafka-brokers --features mock -- --test-threads=1")
+}
+
+fn demo() -> Outcome {
+    tests("-p nanokafka-demo -- --test-threads=1")
 }
 
 fn old_brokers() -> Outcome {
