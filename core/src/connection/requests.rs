@@ -42,6 +42,10 @@ impl Control<'_> {
 
     /// How long an answer may take.
     pub(crate) fn patience(&self, api: Api) -> Duration {
+        if api == Api::ApiVersions {
+            // the first word on a connection belongs to setting it up
+            return self.config.request_timeout.min(self.config.socket_connection_setup_timeout);
+        }
         let extra = match api {
             Api::Fetch => self.config.fetch_max_wait,
             // the broker answers when the slowest member has joined

@@ -71,7 +71,10 @@ impl Control<'_> {
         if row.error != 0 {
             return self.partition_error(found, Api::ListOffsets, ErrorCode(row.error), now);
         }
-        if slot.is(Slot::QUERIED) {
+        if !slot.is(Slot::LISTED) {
+            return Ok(()); // nobody waits for it any more
+        }
+        if slot.is(Slot::ASKED) {
             let topic = self.topic_name(slot.topic);
             if let Op::Offsets(wanted) = op {
                 for entry in wanted.iter_mut().filter(|entry| entry.topic == topic && entry.partition == row.partition)
@@ -81,9 +84,9 @@ impl Control<'_> {
                 }
             }
             if let Some(slot) = self.slots_mut().get_mut(found) {
-                slot.clear(Slot::QUERIED);
+                slot.clear(Slot::QUERIED | Slot::ASKED);
             }
-        } else if slot.phase == Phase::Reset && slot.is(Slot::LISTED) && row.offset >= 0 {
+        } else if slot.phase == Phase::Reset && !slot.is(Slot::STALE) && row.offset >= 0 {
             // the epoch of an offset from the log needs no validation
             self.start_at(found, row.offset, -1);
         }
@@ -153,7 +156,9 @@ impl Control<'_> {
                 slot.phase = Phase::Rest;
                 return Err(BrokerError { api, code, topic, partition, fatal: false }.into());
             }
-            ErrorCode::CORRUPT_MESSAGE | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE | ErrorCode::INVALID_RECORD => {
+            ErrorCode::CORRUPT_MESSAGE | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE | ErrorCode::INVALID_RECORD
+                if api == Api::Fetch =>
+            {
                 let at = slot.position;
                 return Err(self.rest(found, at, at, PartitionErrorKind::Fetch(code)));
             }

@@ -195,6 +195,9 @@ impl Control<'_> {
             return;
         }
         let group = &mut self.state.group;
+        if polling {
+            group.polled = now; // a poll that waits is a poll
+        }
         if group.phase == Phase::Stable {
             if now >= group.session_ends {
                 // whoever could not reach the coordinator for so long is no member any more
@@ -249,8 +252,7 @@ impl Control<'_> {
         if owns {
             (group.handover, group.lost) = (Handover::Announce, true);
         }
-        self.state.commit.job.wanted = false;
-        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
+        self.give_up_commit();
         self.state.plan = true;
     }
 
@@ -334,7 +336,7 @@ impl Control<'_> {
                 self.note_member_topic(name);
                 Ok(())
             }
-            join_group::Item::Protocol(_) | join_group::Item::Part => Ok(()),
+            join_group::Item::Part => Ok(()),
         }
     }
 
