@@ -29,6 +29,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
     Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
+    Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
 ];
 
 /// `cargo xtask test extended`.
@@ -104,6 +105,10 @@ fn docs() -> Outcome {
 fn brokers() -> Outcome {
     // one cluster at a time: starting is CPU time
     tests("-p nanokafka-brokers --features mock -- --test-threads=1")
+}
+
+fn demo() -> Outcome {
+    tests("-p nanokafka-demo -- --test-threads=1")
 }
 
 fn old_brokers() -> Outcome {

@@ -12,7 +12,7 @@ pub fn run(bootstrap: &str, topic: &str, groups: &[String; 2]) -> Result<(), Fai
         eprintln!("{group}: partitions {partitions:?}");
         let count = read_to_end(consumer, topic, &partitions)?;
         if count < 2 {
-            return Err(missing(topic, count));
+            return Err(missing(topic));
         }
         consumer.commit_sync()?;
         committed(consumer, topic, &partitions)?;

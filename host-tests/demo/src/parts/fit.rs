@@ -42,7 +42,7 @@ pub fn run(bootstrap: &str, topic: &str, producer: &Producer<'_>) -> Result<(), 
             _ => {}
         }
         if Instant::now() > deadline {
-            return Err(missing(topic, count));
+            return Err(missing(topic));
         }
     }
     eprintln!(

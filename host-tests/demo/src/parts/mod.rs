@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// Longest wait for records. A group that lost a member without a word takes the member's 10 s session to notice, and a
 /// new group 3 s to begin, unless the broker is told otherwise.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Prints a record whose key, value and headers are strings.
 fn print(record: &Record<'_>) -> Result<(), Failure> {
@@ -47,7 +47,7 @@ fn read_to_end(consumer: &mut Consumer<'_>, topic: &str, partitions: &[i32]) -> 
             _ => {}
         }
         if Instant::now() > deadline {
-            return Err(missing(topic, count));
+            return Err(missing(topic));
         }
     }
     Ok(count)
@@ -72,10 +72,10 @@ fn committed<'t>(
 }
 
 /// What was produced did not come.
-fn missing(topic: &str, count: usize) -> Failure {
+fn missing(topic: &str) -> Failure {
     Failure::new(
-        format!("records of {topic} are missing: {count} came in {PATIENCE:?}"),
-        "another member of the group may have read them, somebody may have deleted the topic but not the group's \
-         offsets, or a partition has no leader: --fresh keeps clear of the first two",
+        format!("records of {topic} are missing after {PATIENCE:?}, or behind the offsets that the group has committed"),
+        "another consumer may be using the same group, somebody may have changed its offsets, or a partition may have no \
+         leader: --fresh keeps clear of the first two",
     )
 }

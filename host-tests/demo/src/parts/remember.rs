@@ -34,7 +34,7 @@ pub fn run(bootstrap: &str, topic: &str, group: &str) -> Result<(), Failure> {
     }
     let count = read_to_end(&mut consumer, topic, &ALL)?;
     if count < 4 {
-        return Err(missing(topic, count));
+        return Err(missing(topic));
     }
 
     let partition = TopicPartition::new(topic, 3);
@@ -43,7 +43,7 @@ pub fn run(bootstrap: &str, topic: &str, group: &str) -> Result<(), Failure> {
     consumer.seek(partition, last)?;
     let count = read_to_end(&mut consumer, topic, &[3])?;
     if count < 1 {
-        return Err(missing(topic, count));
+        return Err(missing(topic));
     }
     consumer.close()?;
     Ok(())

@@ -39,7 +39,7 @@ pub fn run(bootstrap: &str, topic: &str, group: &str) -> Result<(), Failure> {
             _ => {}
         }
         if Instant::now() > deadline {
-            return Err(missing(topic, count));
+            return Err(missing(topic));
         }
     }
     consumer.commit_sync()?;
@@ -47,7 +47,7 @@ pub fn run(bootstrap: &str, topic: &str, group: &str) -> Result<(), Failure> {
     consumer.close()?;
     // more than these four is what a run that was interrupted has left
     if count < 4 {
-        return Err(missing(topic, count));
+        return Err(missing(topic));
     }
     Ok(())
 }
