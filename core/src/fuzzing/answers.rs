@@ -175,7 +175,8 @@ fn ask(consumer: &mut Consumer<'_, Superloop>, api: Api, version: i16, now: Inst
     for (api, _) in ASKED {
         known.versions.note(api as i16, 0, 99);
     }
-    (state.cluster.contacted, state.cluster.refresh_at) = (true, now.after(Duration::from_secs(3600)));
+    // nobody was reached before, so that every failure is told
+    (state.cluster.contacted, state.cluster.refresh_at) = (false, now.after(Duration::from_secs(3600)));
     if api == Api::Metadata {
         state.cluster.metadata.want();
     } else {

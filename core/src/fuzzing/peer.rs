@@ -92,6 +92,9 @@ impl Pipe {
     }
 
     fn read(&mut self, buf: &mut [u8]) -> Poll<usize> {
+        if core::mem::take(&mut self.paused) {
+            return Poll::Pending;
+        }
         let rest = self.to_read.len() - self.read;
         let most = match self.pieces {
             Some(Pieces::Cut(at)) if self.read >= at => return Poll::Ready(0),
@@ -101,7 +104,7 @@ impl Pipe {
             _ => rest,
         };
         let n = most.min(rest).min(buf.len());
-        if n == 0 || core::mem::take(&mut self.paused) {
+        if n == 0 {
             return Poll::Pending;
         }
         buf[..n].copy_from_slice(&self.to_read[self.read..self.read + n]);
