@@ -57,8 +57,8 @@ pub(crate) const CORRELATION: i32 = 0x0102_0304;
 /// What has become of it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Answered {
-    /// The first error that the application was told.
-    pub error: Option<Error>,
+    /// What the application was told, in order.
+    pub errors: Vec<Error>,
     /// The connection was given up.
     pub lost: bool,
     /// The whole answer was read.
@@ -107,7 +107,7 @@ pub(crate) fn raw(
     let mut peer = Peer::new(|_: &[u8]| -> Reply { None });
     peer.pipes[1 - link].opened();
     peer.send(link, frame, pieces);
-    let (mut first, mut notes) = (None, String::new());
+    let (mut errors, mut notes) = (Vec::new(), String::new());
     let mut step = 0;
     loop {
         step += 1;
@@ -130,7 +130,7 @@ pub(crate) fn raw(
                 }
             }
             Err(error) => {
-                first = first.or(Some(error));
+                errors.push(error);
                 if whole_state {
                     notes += &format!("{error:?};");
                 }
@@ -156,7 +156,7 @@ pub(crate) fn raw(
         ),
         false => String::new(),
     };
-    Answered { error: first, lost, read, goes_on, state }
+    Answered { errors, lost, read, goes_on, state }
 }
 
 /// Everything that stands when the request has left, and nothing else to do. Returns the connection.
