@@ -91,6 +91,11 @@ mod drive;
 mod error;
 mod event;
 mod fetch;
+#[cfg(any(feature = "fuzzing", all(test, feature = "group")))]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(all(test, feature = "group"))]
+mod golden;
 #[cfg(feature = "group")]
 mod group;
 mod partitions;

@@ -25,6 +25,8 @@ enum At {
     Batch,
     Records,
     Value,
+    /// The rest of a record larger than the window is dropped; then it counts as handed out.
+    Tail,
     End,
 }
 
@@ -147,7 +149,7 @@ impl Control<'_> {
             Some(current)
                 if usize::from(self.state.owner) == link
                     && (current.topic, current.partition) == (slot.topic, slot.partition)
-                    && matches!(stream.at, At::Records | At::Value) =>
+                    && matches!(stream.at, At::Records | At::Value | At::Tail) =>
             {
                 slot.position.max(stream.batch.next_offset())
             }
@@ -229,7 +231,7 @@ impl Control<'_> {
                 return Ok(Step::More(1));
             }
             self.state.stream.skip -= n;
-            if self.state.stream.at == At::Records {
+            if matches!(self.state.stream.at, At::Records | At::Tail) {
                 self.pass(window, n);
             } else {
                 self.window().consume(n);
@@ -280,7 +282,8 @@ impl Control<'_> {
             }
             At::Batch => return self.batch(window),
             At::Records => return self.records(window),
-            At::Value => return Ok(self.end_value()),
+            At::Value => self.end_value(),
+            At::Tail => return Ok(self.end_large()),
             At::End => return Ok(Step::End),
         }
         Ok(Step::Moved)
@@ -514,10 +517,8 @@ impl Control<'_> {
         match self.config.large_records {
             LargeRecords::Stream => {}
             LargeRecords::Skip => {
-                self.state.stream.skip = whole;
-                if let Some(slot) = self.slots_mut().get_mut(index) {
-                    slot.position = offset.saturating_add(1);
-                }
+                let stream = &mut self.state.stream;
+                (stream.skip, stream.at, stream.large_offset) = (whole, At::Tail, offset);
                 return Ok(Step::Ready(Ready::Skipped { slot: index as u16, offset, size: whole }));
             }
             LargeRecords::Error => {
@@ -567,13 +568,20 @@ impl Control<'_> {
         Ok(Step::Ready(Ready::Large))
     }
 
-    /// The application goes on: what it has not read of the value is dropped, and the record counts as lent.
+    /// The application goes on: what it has not read of the value is dropped.
+    fn end_value(&mut self) {
+        let stream = &mut self.state.stream;
+        stream.skip = core::mem::take(&mut stream.value_left).saturating_add(core::mem::take(&mut stream.tail));
+        (stream.pinned, stream.at) = (0, At::Tail);
+    }
+
+    /// All of a record larger than the window has passed: it counts as handed out. Not before: if it is the last of its batch
+    /// and the connection broke inside it, the next Fetch would begin behind the batch, whose CRC were never judged.
     /// One of which nothing was read was passed over, which is said.
-    fn end_value(&mut self) -> Step {
+    fn end_large(&mut self) -> Step {
         let stream = &mut self.state.stream;
         let (unread, offset) = (core::mem::take(&mut stream.unread), stream.large_offset);
-        stream.skip = core::mem::take(&mut stream.value_left).saturating_add(core::mem::take(&mut stream.tail));
-        (stream.pinned, stream.at) = (0, At::Records);
+        stream.at = At::Records;
         let next = stream.large_offset.saturating_add(1);
         let used = usize::from(self.state.slots_used);
         let slot = self.state.stream.slot().filter(|&slot| slot < used).and_then(|slot| self.table.get_mut(slot));
