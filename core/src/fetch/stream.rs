@@ -423,7 +423,7 @@ impl Control<'_> {
             (self.state.stream.skip, self.state.stream.field) = (size, field.saturating_sub(size));
             return Ok(Step::Moved);
         }
-        let fits = size as usize <= window.len();
+        let fits = head.size as usize <= window.len();
         if fits && input.len() < size as usize {
             self.state.stream.first = first;
             return Ok(Step::More(size));
@@ -444,7 +444,7 @@ impl Control<'_> {
         }
         self.window().consume(HEADER);
         let stream = &mut self.state.stream;
-        (stream.batch, stream.batch_left, stream.field) = (head, size - HEADER, field.saturating_sub(size));
+        (stream.batch, stream.batch_left, stream.field) = (head, head.size - HEADER, field.saturating_sub(head.size));
         (stream.streaming, stream.crc, stream.at, stream.pending) = (!fits, crc, At::Records, -1);
         (stream.fruitful, stream.malformed) = (true, false);
         stream.ahead = stream.is_last();
