@@ -63,7 +63,8 @@ impl Ledger {
     }
 
     fn check(&mut self, partition: i32, offset: i64, body: u32, headers: Option<u32>) {
-        let entry = self.partitions.get_mut(&partition).unwrap_or_else(|| panic!("partition {partition} has no records"));
+        let entry =
+            self.partitions.get_mut(&partition).unwrap_or_else(|| panic!("partition {partition} has no records"));
         assert_eq!(offset, entry.consumed as i64, "the next record of partition {partition}");
         let digest = entry.produced.get(entry.consumed);
         let digest = digest.unwrap_or_else(|| panic!("offset {offset} of partition {partition} was never produced"));

@@ -45,7 +45,14 @@ pub fn topic(name: &str, partitions: u32, properties: &str) -> std::io::Result<S
 }
 
 /// Produces to the shared broker, and notes it: see [`Ledger::sent`].
-pub fn send(ledger: &mut Ledger, topic: &str, partition: i32, count: u64, bytes: usize, first: u64) -> std::io::Result<()> {
+pub fn send(
+    ledger: &mut Ledger,
+    topic: &str,
+    partition: i32,
+    count: u64,
+    bytes: usize,
+    first: u64,
+) -> std::io::Result<()> {
     kafka().admin(&format!("send p {topic} {partition} {count} {bytes} {first}"))?;
     ledger.sent(partition, count, bytes, first);
     Ok(())
@@ -66,7 +73,12 @@ pub fn consumer<'r>(config: Config<'r>, window: usize) -> Result<Consumer<'r>, E
 }
 
 /// A consumer with these capacities.
-pub fn sized<'r>(config: Config<'r>, partitions: usize, connections: usize, window: usize) -> Result<Consumer<'r>, Error> {
+pub fn sized<'r>(
+    config: Config<'r>,
+    partitions: usize,
+    connections: usize,
+    window: usize,
+) -> Result<Consumer<'r>, Error> {
     let tcp = Tcp::new(connections).expect("the process may open a poller");
     let seed = Seed::from_os().expect("the system has random numbers");
     Consumer::new(Storage::boxed(partitions, connections, window), config, tcp, seed)

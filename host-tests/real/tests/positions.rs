@@ -260,7 +260,11 @@ const TIMES: usize = 5;
 const DELAY: Duration = Duration::from_millis(100);
 
 /// Runs `act` on a consumer whose Fetch waits for 30 s, and measures how long it takes until a record comes.
-fn delay(name: &str, mut prepare: impl FnMut(&mut Consumer<'_>, &str), mut act: impl FnMut(&mut Consumer<'_>, &str)) -> Outcome {
+fn delay(
+    name: &str,
+    mut prepare: impl FnMut(&mut Consumer<'_>, &str),
+    mut act: impl FnMut(&mut Consumer<'_>, &str),
+) -> Outcome {
     let topic = topic(name, 2, "")?;
     for partition in [0, 1] {
         send(&mut Ledger::default(), &topic, partition, 1, 10, 0)?;
