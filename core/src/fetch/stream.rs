@@ -208,6 +208,9 @@ impl Control<'_> {
 
     /// Whether the current partition's records are still wanted.
     fn wanted(&self) -> Option<(usize, &Slot)> {
+        if self.rests() {
+            return None; // told that it is revoked: what comes after that is the next owner's
+        }
         let index = self.state.stream.slot()?;
         let slot = self.slots().get(index)?;
         let wanted =
