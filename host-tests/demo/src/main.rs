@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! `cargo demo`: nanokafka's seed example, on an embedded broker, a real one, or yours. `cargo demo -- --help` says more.
 
 mod args;
@@ -68,80 +67,4 @@ fn run(args: &Args) -> Result<(), Failure> {
     eprintln!("\n4. it fits: {large} through a window of 4 KB");
     broker.create_topic(&large, 1)?;
     parts::fit::run(bootstrap, &large, &producer)
-=======
-//! smoke
-use nanokafka::*;
-use nanokafka_std::blocking::{Consumer, Tcp};
-use std::time::{Duration, Instant as T};
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let mode = std::env::args().nth(1).unwrap();
-    let (b, _keep): (String, Box<dyn std::any::Any>) = if mode == "mock" {
-        let mock = nanokafka_brokers::mock::Mock::start(1)?;
-        mock.create_topic("topic-04", 4)?;
-        for i in 0..4 {
-            mock.producer().send(&nanokafka_brokers::mock::Record {
-                topic: "topic-04",
-                partition: i,
-                key: Some(b"key"),
-                value: Some(b"value"),
-                ..Default::default()
-            })?;
-        }
-        mock.producer().flush()?;
-        (mock.bootstrap(), Box::new(mock))
-    } else {
-        let k = nanokafka_brokers::Kafka::single()?;
-        k.admin("create topic-04 4 1")?;
-        k.admin("producer p")?;
-        for i in 0..4 {
-            k.admin(&format!("send p topic-04 {i} 3 20"))?;
-        }
-        (k.bootstrap().to_owned(), Box::new(k))
-    };
-    let assign = std::env::args().nth(2).as_deref() == Some("assign");
-    let mut config = Config::new(&b).auto_offset_reset(OffsetReset::Earliest).session_timeout(Duration::from_secs(10));
-    if !assign {
-        config = config.group_id("g");
-    }
-    let t = T::now();
-    let mut c = Consumer::new(Storage::boxed(8, 2, 4096), config, Tcp::new(2)?, Seed::from_os()?)?;
-    if assign {
-        c.assign(&[TopicPartition::new("topic-04", 0), TopicPartition::new("topic-04", 2)])?;
-    } else {
-        c.subscribe(&["topic-04"])?;
-    }
-    let end = T::now() + Duration::from_secs(5);
-    while T::now() < end {
-        match c.poll(Duration::from_millis(500)) {
-            Ok(Some(Event::Records(records))) => {
-                for r in records {
-                    println!(
-                        "{:?} {}-{} @{} {:?}",
-                        t.elapsed(),
-                        r.topic(),
-                        r.partition(),
-                        r.offset(),
-                        r.value().map(String::from_utf8_lossy)
-                    );
-                }
-            }
-            Ok(Some(Event::Assigned(p))) => println!("{:?} assigned {p:?}", t.elapsed()),
-            Ok(Some(Event::EndOfPartition(p))) => println!("end {p}"),
-            Ok(Some(_)) => println!("other"),
-            Ok(None) => println!("{:?} nothing", t.elapsed()),
-            Err(e) => println!("{:?} error {e}", t.elapsed()),
-        }
-    }
-    if !assign {
-        c.commit_sync()?;
-        let mut o = [PartitionOffset::new("topic-04", 0), PartitionOffset::new("topic-04", 3)];
-        c.committed(&mut o)?;
-        println!("{o:?}");
-    }
-    let mut o = [PartitionOffset::new("topic-04", 0)];
-    c.end_offsets(&mut o)?;
-    println!("{o:?}");
-    println!("close {:?}", c.close());
-    Ok(())
->>>>>>> real
 }

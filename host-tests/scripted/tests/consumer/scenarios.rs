@@ -309,7 +309,8 @@ fn every_policy_for_records_larger_than_the_window() {
 #[test]
 fn what_cannot_be_read_is_named_and_can_be_skipped() {
     use nanokafka::{Codec, PartitionErrorKind as Kind};
-    let cases: [(&str, fn(Batch) -> Batch, Kind); 4] = [
+    type Case = (&'static str, fn(Batch) -> Batch, Kind);
+    let cases: [Case; 4] = [
         ("gzip", |b| b.codec(1, [1, 2, 3]), Kind::Codec(Codec::Gzip)),
         ("crc", |b| b.wrong_crc(), Kind::Corrupt),
         ("garbage", |b| b.raw_records([0xff; 30]), Kind::Malformed),
