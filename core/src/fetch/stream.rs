@@ -118,6 +118,11 @@ impl Stream {
         self.version = version as u8;
     }
 
+    /// Up to `offset`, once the verdict on the batch is good.
+    pub fn acknowledge_later(&mut self, offset: i64) {
+        self.pending = offset;
+    }
+
     /// The partitions have changed: nobody wants the rest of this one.
     pub fn forget_slot(&mut self) {
         self.slot = 0;
@@ -169,11 +174,17 @@ impl Control<'_> {
         }
     }
 
+    /// The CRC of what is lent was checked, or is not to be.
+    pub(crate) fn is_judged(&self) -> bool {
+        !self.state.stream.streaming || !self.config.check_crcs
+    }
+
     /// Up to `offset` of the partition that is lent.
     pub(crate) fn acknowledge(&mut self, offset: i64) {
+        let judged = self.is_judged();
         let State { stream, slots_used, .. } = &mut *self.state;
-        if stream.streaming && self.config.check_crcs {
-            stream.pending = offset;
+        if !judged {
+            stream.acknowledge_later(offset);
         } else if let Some(slot) =
             stream.slot().filter(|&slot| slot < usize::from(*slots_used)).and_then(|slot| self.table.get_mut(slot))
         {
