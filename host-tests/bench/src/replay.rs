@@ -13,8 +13,9 @@ pub const BATCH: usize = 16_384;
 /// Default `max.partition.fetch.bytes` of all clients.
 const PARTITION_BYTES: usize = 1 << 20;
 
-/// `(api, lowest version, highest version)`: what a client of today needs to read from known offsets.
-const APIS: [(i16, i16, i16); 5] = [(1, 4, 11), (2, 1, 5), (3, 0, 7), (10, 0, 2), (18, 0, 0)];
+/// `(api, lowest version, highest version)`: what a client of today needs to read without a group. librdkafka wants to
+/// hear of Produce (0) before it believes in batches of magic 2.
+const APIS: [(i16, i16, i16); 6] = [(0, 3, 7), (1, 4, 11), (2, 1, 5), (3, 0, 7), (10, 0, 2), (18, 0, 0)];
 
 /// `UNSUPPORTED_VERSION`.
 const UNSUPPORTED_VERSION: i16 = 35;
