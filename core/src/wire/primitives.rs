@@ -115,6 +115,23 @@ fn varint_tail(mut i: Bytes<'_>) -> Parsed<'_, i32> {
     stop(Stop::Bad)
 }
 
+/// [`varint`] where bytes that are missing are as bad as wrong ones: inside a record, whose loop is the hot one.
+#[inline]
+pub(crate) fn int(i: Bytes<'_>) -> Option<(Bytes<'_>, i32)> {
+    let (&low, rest) = i.split_first()?;
+    if low < 0x80 {
+        return Some((rest, i32::from(low >> 1) ^ -i32::from(low & 1)));
+    }
+    // two bytes: lengths from 64 to 8,191
+    match rest.split_first() {
+        Some((&high, rest)) if high < 0x80 => {
+            let raw = i32::from(low & 0x7f) | i32::from(high) << 7;
+            Some((rest, (raw >> 1) ^ -(raw & 1)))
+        }
+        _ => item(varint_tail(i)).ok(),
+    }
+}
+
 /// The length of an array or of bytes: null is none, below that malformed. Nothing is sized by it.
 pub(crate) fn count(i: Bytes<'_>) -> Parsed<'_, u32> {
     let (i, n) = be_i32(i)?;
