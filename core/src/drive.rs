@@ -37,7 +37,7 @@ pub(crate) enum Op<'o, 'n> {
 }
 
 /// What there is, owned: lending comes after the loop, so the borrow checker sees one borrow on one path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Ready {
     Records,
     Large,

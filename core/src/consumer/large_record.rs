@@ -92,7 +92,7 @@ impl<'c, IO> LargeRecord<'c, IO> {
     }
 
     fn lend(&mut self, ready: Ready) -> &[u8] {
-        if ready != Ready::Chunk {
+        if !matches!(ready, Ready::Chunk) {
             return &[];
         }
         let chunk = self.control.chunk(self.window);
@@ -101,7 +101,7 @@ impl<'c, IO> LargeRecord<'c, IO> {
     }
 
     fn copy(&mut self, ready: Ready, buf: &mut [u8]) -> usize {
-        let chunk = if ready == Ready::Chunk { self.control.chunk(self.window) } else { &[] };
+        let chunk = if matches!(ready, Ready::Chunk) { self.control.chunk(self.window) } else { &[] };
         let n = chunk.len().min(buf.len());
         copy(buf, chunk);
         self.control.chunk_read(self.window, n);

@@ -232,7 +232,7 @@ impl<'r, IO> Consumer<'r, IO> {
                 let [_, inbox] = &state.inboxes;
                 let (start, lent) = (inbox.start as usize, state.stream.lent as usize);
                 let control = Control { state, links, table, names: Names::Shared(names), buffer, memory, config };
-                if ready == Ready::Records {
+                if matches!(ready, Ready::Records) {
                     let bytes = window.get(start..).and_then(|bytes| bytes.get(..lent)).unwrap_or_default();
                     Event::Records(Records::new(control, io, bytes, partition))
                 } else {

@@ -245,7 +245,7 @@ impl<'c, IO: Tend> Iterator for Records<'c, IO> {
                 stream.malformed = true;
                 return None;
             }
-            stream.taken = stream.taken.saturating_add(self.bytes.len().saturating_sub(rest.len()) as u32);
+            stream.taken = stream.lent.wrapping_sub(rest.len() as u32);
             self.bytes = rest;
             let offset = self.batch.base_offset.saturating_add(i64::from(head.offset_delta));
             if offset < slot.position {
