@@ -350,7 +350,6 @@ impl Control<'_> {
                 link.visited = false;
                 self.state.plan = true;
                 if index != CONTROL {
-                    link.node = 0;
                     self.release(index);
                 }
                 Ok(true)
