@@ -197,7 +197,11 @@ impl Link {
         let Poll::Ready(n) = net.poll_read(cx, id, room) else { return Ok(false) };
         let n = n?;
         if n == 0 {
-            return Err(Broken::Closed);
+            // a TLS alert is one byte shorter than what we wait for
+            return Err(match self.head {
+                [0x15, 0x03, ..] if self.head_len == 7 => Broken::Protocol(ProtocolErrorKind::Tls),
+                _ => Broken::Closed,
+            });
         }
         self.head_len = self.head_len.saturating_add(n as u8).min(8);
         if self.head_len == 8 {
