@@ -52,8 +52,9 @@ impl Work<'_> {
             fault(cluster).expect("the fault");
             let moment = &moment;
             let waiting = scope.spawn(move || -> io::Result<()> {
-                wait_for("a healthy cluster", SOON, || healthy(cluster))?;
+                wait_for("a healthy cluster", SOON, || Ok(healthy(cluster).unwrap_or(false)))?;
                 *lock(moment) = Some(SystemTime::now());
+                println!("healthy after {:?}", broken.elapsed().unwrap_or_default());
                 Ok(())
             });
             // new ones from every affected partition
@@ -90,7 +91,8 @@ impl Work<'_> {
         if what == "all records" && complete() {
             return;
         }
-        poll_until(consumer, what, SOON, |event| {
+        // the administration itself may wait for a broker that is gone
+        poll_until(consumer, what, 2 * SOON, |event| {
             match event.unwrap_or_else(|error| panic!("the application hears of it: {error}")) {
                 Event::Records(records) => {
                     for record in records {
@@ -109,7 +111,14 @@ impl Work<'_> {
 
     /// Produces a record every 5 ms until `stop`.
     fn produce(&self, bootstrap: &str, ledger: &Mutex<Ledger>, stop: &AtomicBool) -> KafkaResult<()> {
-        let properties = [("enable.idempotence", "true"), ("linger.ms", "0"), ("retry.backoff.ms", "50")];
+        // quick to leave a broker that is silent
+        let properties = [
+            ("enable.idempotence", "true"),
+            ("linger.ms", "0"),
+            ("retry.backoff.ms", "50"),
+            ("request.timeout.ms", "1000"),
+            ("socket.timeout.ms", "2000"),
+        ];
         let producer = Producer::new(bootstrap, &properties)?;
         let mut number = 0;
         while !stop.load(Ordering::Relaxed) {

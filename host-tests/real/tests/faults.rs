@@ -202,8 +202,8 @@ fn a_log_is_truncated() -> Outcome {
         let topic = topic(&cluster, "cut", "1,2")?;
         let (partition, producer) = (TopicPartition::new(&topic, 0), unique("p"));
         cluster.admin(&format!("producer {producer} acks=1 enable.idempotence=false"))?;
-        cluster.admin(&format!("send {producer} {topic} 0 100 10"))?;
-        whole(&cluster, &topic, 2)?;
+        cluster.admin(&format!("producer {producer}-all acks=all"))?;
+        cluster.admin(&format!("send {producer}-all {topic} 0 100 10"))?;
         cluster.stop(2)?;
         wait_for("an ISR of one", SOON, || Ok(cluster.admin(&format!("leader {topic}"))?.ends_with("isr=1")))?;
         cluster.admin(&format!("send {producer} {topic} 0 50 10 100"))?;

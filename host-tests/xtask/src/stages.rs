@@ -24,12 +24,15 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "msrv", about: "core with the oldest supported compiler", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
+    Stage { name: "real", about: "the consumer against real Kafka: records, commits, groups, faults", needs: &[Rust, Jdk, Maven], run: real },
 ];
 
 /// `cargo xtask test extended`.
 #[rustfmt::skip]
 pub const EXTENDED: &[Stage] = &[
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
+    Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
+    Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
 ];
 
 fn fmt() -> Outcome {
@@ -69,6 +72,19 @@ fn brokers() -> Outcome {
 
 fn old_brokers() -> Outcome {
     tests("-p nanokafka-brokers --features extended --test old -- --test-threads=1")
+}
+
+fn real() -> Outcome {
+    // one cluster, and one measurement, at a time
+    tests("-p nanokafka-real -- --test-threads=1")
+}
+
+fn real_long() -> Outcome {
+    tests("-p nanokafka-real --features extended --test long -- --test-threads=1 --nocapture")
+}
+
+fn real_old() -> Outcome {
+    tests("-p nanokafka-real --features extended --test old -- --test-threads=1")
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
