@@ -353,7 +353,6 @@ impl Control<'_> {
                 link.visited = false;
                 self.state.plan = true;
                 if index != CONTROL {
-                    link.left_node = core::mem::take(&mut link.node);
                     self.release(index);
                 }
                 Ok(true)

@@ -70,8 +70,6 @@ pub(crate) struct Link {
     pub visited: bool,
     /// Throttled answers without any partition in a row.
     pub starved: u8,
-    /// The node it left for another one's sake, so that all take turns.
-    pub left_node: u8,
     pub tx: [u8; SEND_BUFFER],
 }
 
@@ -97,7 +95,6 @@ impl Link {
         failing_since: Instant::from_millis(0),
         visited: false,
         starved: 0,
-        left_node: 0,
         tx: [0; SEND_BUFFER],
     };
 
@@ -203,7 +200,11 @@ impl Link {
         let Poll::Ready(n) = net.poll_read(cx, id, room) else { return Ok(false) };
         let n = n?;
         if n == 0 {
-            return Err(Broken::Closed);
+            // a TLS alert is one byte shorter than what we wait for
+            return Err(match self.head {
+                [0x15, 0x03, ..] if self.head_len == 7 => Broken::Protocol(ProtocolErrorKind::Tls),
+                _ => Broken::Closed,
+            });
         }
         self.head_len = self.head_len.saturating_add(n as u8).min(8);
         if self.head_len == 8 {

@@ -56,7 +56,7 @@ impl Control<'_> {
             LinkPhase::Down => {
                 let not_before = link.not_before;
                 let node = match self.demand(index, link.node) {
-                    Demand { fetch: false, offsets: false, validate: false, .. } => self.unserved(link.left_node),
+                    Demand { fetch: false, offsets: false, validate: false, .. } => self.unserved(link.node),
                     _ if link.failures > 0 => self.unserved(link.node).or(Some(link.node)),
                     _ => Some(link.node),
                 };
@@ -134,9 +134,10 @@ impl Control<'_> {
             return self.send(index, Api::ListOffsets, versions.get(Api::ListOffsets).unwrap_or(0), op, now);
         }
         let visited = self.links.get(index).is_some_and(|link| link.visited);
-        if shared.is_some() && (visited || !demand.fetch) {
+        if let Some(next) = shared.filter(|_| visited || !demand.fetch) {
             if let Some(link) = self.links.get_mut(index) {
                 (link.phase, link.deadline) = (LinkPhase::Closing, now.after(self.config.reconnect_backoff_max));
+                link.node = next; // from here on, or the first of the leaders would be next every time
             }
         } else if demand.fetch && !asks {
             if let Some(link) = self.links.get_mut(index) {

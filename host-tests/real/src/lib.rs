@@ -1,5 +1,6 @@
 //! The blocking consumer against real brokers: what the tests share.
 
+pub mod faults;
 mod ledger;
 mod produce;
 

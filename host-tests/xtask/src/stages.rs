@@ -30,12 +30,15 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
     Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
+    Stage { name: "real", about: "the consumer against real Kafka: records, commits, groups, faults", needs: &[Rust, Jdk, Maven], run: real },
 ];
 
 /// `cargo xtask test extended`.
 #[rustfmt::skip]
 pub const EXTENDED: &[Stage] = &[
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
+    Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
+    Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
 ];
 
 /// All features of core but defmt, whose logger only a device has.
@@ -113,6 +116,19 @@ fn demo() -> Outcome {
 
 fn old_brokers() -> Outcome {
     tests("-p nanokafka-brokers --features extended --test old -- --test-threads=1")
+}
+
+fn real() -> Outcome {
+    // one cluster, and one measurement, at a time
+    tests("-p nanokafka-real -- --test-threads=1")
+}
+
+fn real_long() -> Outcome {
+    tests("-p nanokafka-real --features extended --test long -- --test-threads=1 --nocapture")
+}
+
+fn real_old() -> Outcome {
+    tests("-p nanokafka-real --features extended --test old -- --test-threads=1")
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
