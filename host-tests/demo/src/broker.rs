@@ -3,11 +3,11 @@
 use crate::args;
 use crate::failure::Failure;
 use crate::topics::Topics;
-use nanokafka::{Config, Error, PartitionOffset, Seed, Storage};
+use nanokafka::{Config, PartitionOffset, Seed, Storage};
 use nanokafka_brokers::mock::Mock;
 use nanokafka_brokers::Kafka;
 use nanokafka_std::blocking::{Consumer, Tcp};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub enum Broker {
     /// librdkafka's mock cluster, in this process.
@@ -42,7 +42,7 @@ impl Broker {
             }
             args::Broker::Running(bootstrap) => {
                 eprintln!("the cluster of {bootstrap}");
-                reach(bootstrap).map_err(|error| Failure::from(error).at(bootstrap))?;
+                reach(bootstrap)?;
                 Ok(Broker::Running(bootstrap.clone(), Topics::new(bootstrap)?))
             }
         }
@@ -66,24 +66,24 @@ impl Broker {
     }
 }
 
-/// One small question to the group's coordinator. What cannot work shows here, within seconds and with its reason: a
-/// port where nobody listens or no Kafka does, a name that does not resolve, among them those that the brokers advertise.
-fn reach(bootstrap: &str) -> Result<(), Error> {
+/// One small question to a group's coordinator. What cannot work shows here, within seconds and with its reason: a port
+/// where nobody listens or no Kafka does, a name that does not resolve, among them those that the brokers advertise.
+fn reach(bootstrap: &str) -> Result<(), Failure> {
     let config = Config::new(bootstrap)
         .group_id("topic-04_group")
         .socket_connection_setup_timeout(Duration::from_secs(4))
         .request_timeout(Duration::from_secs(5))
         .default_api_timeout(Duration::from_secs(12));
-    let tcp = Tcp::new(2).expect("a poller");
-    let mut consumer = Consumer::new(Storage::boxed(1, 2, 4096), config, tcp, Seed::from_os().expect("entropy"))?;
-    // one attempt for each entry of the list: another may do
-    let attempts = bootstrap.split(',').count();
-    let mut result = Ok(());
-    for _ in 0..attempts {
-        result = consumer.committed(&mut [PartitionOffset::new("topic-04", 0)]);
-        if result.is_ok() {
+    let mut consumer = Consumer::new(Storage::boxed(1, 2, 4096), config, Tcp::new(2)?, Seed::from_os()?)?;
+    let mut ask = || consumer.committed(&mut [PartitionOffset::new("topic-04", 0)]);
+    let deadline = Instant::now() + Duration::from_secs(12);
+    let mut answer = ask();
+    // the next entry of the list may do
+    for _ in bootstrap.split(',').skip(1) {
+        if answer.is_ok() || Instant::now() > deadline {
             break;
         }
+        answer = ask();
     }
-    result
+    answer.map_err(|error| Failure::from(error).at(bootstrap))
 }

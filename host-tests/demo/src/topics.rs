@@ -42,23 +42,20 @@ impl Topics {
             Err(code) if self.leaders(topic).is_ok_and(|leaders| leaders.is_some()) => {
                 eprintln!("{topic} exists ({code})");
             }
-            Err(code) => {
-                return Err(Failure::new(
-                    format!("creating {topic}: {code}"),
-                    format!(
-                        "allow this client to CREATE topics, or create it: kafka-topics.sh --create --topic {topic} \
-                         --partitions {partitions} --bootstrap-server …"
-                    ),
-                ))
-            }
+            Err(code) => return Err(refused(topic, partitions, code)),
         }
         self.wait_for_leaders(topic, partitions)
     }
 
     fn try_create(&self, topic: &str, partitions: i32, replicas: i32) -> Result<(), RDKafkaErrorCode> {
-        let topic = NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas));
+        // the default, but of the oldest brokers
+        let topic =
+            NewTopic::new(topic, partitions, TopicReplication::Fixed(replicas)).set("max.message.bytes", "1048588");
         let options = AdminOptions::new().request_timeout(Some(PATIENCE)).operation_timeout(Some(PATIENCE));
-        let code = |error: KafkaError| error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail);
+        let code = |error| match error {
+            KafkaError::AdminOp(code) => code,
+            other => other.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Fail),
+        };
         let results = wait(self.0.create_topics([&topic], &options)).map_err(code)?;
         results.into_iter().try_for_each(|result| result.map(|_| ()).map_err(|(_, code)| code))
     }
@@ -98,6 +95,19 @@ impl Topics {
             (partitions.len(), partitions.iter().filter(|partition| partition.leader() >= 0).count())
         }))
     }
+}
+
+fn refused(topic: &str, partitions: i32, code: RDKafkaErrorCode) -> Failure {
+    let remedy = match code {
+        RDKafkaErrorCode::TopicAuthorizationFailed
+        | RDKafkaErrorCode::ClusterAuthorizationFailed
+        | RDKafkaErrorCode::PolicyViolation => format!(
+            "allow this client to CREATE topics, or create it: kafka-topics.sh --create --topic {topic} --partitions \
+             {partitions} --bootstrap-server …"
+        ),
+        _ => "see whether all brokers of the cluster are up, a controller among them, and their logs".to_owned(),
+    };
+    Failure::new(format!("creating {topic}: {code}"), remedy)
 }
 
 /// librdkafka answers from a thread of its own.

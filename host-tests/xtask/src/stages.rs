@@ -36,6 +36,7 @@ pub const STAGES: &[Stage] = &[
 #[rustfmt::skip]
 pub const EXTENDED: &[Stage] = &[
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
+    Stage { name: "old-demo", about: "cargo demo on Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_demo },
 ];
 
 /// All features of core but defmt, whose logger only a device has.
@@ -113,6 +114,10 @@ fn demo() -> Outcome {
 
 fn old_brokers() -> Outcome {
     tests("-p nanokafka-brokers --features extended --test old -- --test-threads=1")
+}
+
+fn old_demo() -> Outcome {
+    tests("-p nanokafka-demo --features extended --test demo old -- --test-threads=1")
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

@@ -2,6 +2,8 @@
 
 mod embedded;
 mod fetch;
+#[cfg(feature = "extended")]
+mod old;
 mod real;
 mod refusals;
 
