@@ -114,6 +114,7 @@ impl Slot {
     }
 
     /// What may be committed is now `offset`.
+    #[inline]
     pub fn acknowledge(&mut self, offset: i64) {
         if self.acked != offset {
             self.acked = offset;

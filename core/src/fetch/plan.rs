@@ -166,7 +166,8 @@ impl Control<'_> {
         }
     }
 
-    fn rests(&self) -> bool {
+    /// No partition is fetched or handed out now.
+    pub(crate) fn rests(&self) -> bool {
         #[cfg(feature = "group")]
         return self.partitions_rest();
         #[cfg(not(feature = "group"))]

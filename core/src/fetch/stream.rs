@@ -118,6 +118,11 @@ impl Stream {
         self.version = version as u8;
     }
 
+    /// Up to `offset`, once the verdict on the batch is good.
+    pub fn acknowledge_later(&mut self, offset: i64) {
+        self.pending = offset;
+    }
+
     /// The partitions have changed: nobody wants the rest of this one.
     pub fn forget_slot(&mut self) {
         self.slot = 0;
@@ -169,11 +174,17 @@ impl Control<'_> {
         }
     }
 
+    /// The CRC of what is lent was checked, or is not to be.
+    pub(crate) fn is_judged(&self) -> bool {
+        !self.state.stream.streaming || !self.config.check_crcs
+    }
+
     /// Up to `offset` of the partition that is lent.
     pub(crate) fn acknowledge(&mut self, offset: i64) {
+        let judged = self.is_judged();
         let State { stream, slots_used, .. } = &mut *self.state;
-        if stream.streaming && self.config.check_crcs {
-            stream.pending = offset;
+        if !judged {
+            stream.acknowledge_later(offset);
         } else if let Some(slot) =
             stream.slot().filter(|&slot| slot < usize::from(*slots_used)).and_then(|slot| self.table.get_mut(slot))
         {
@@ -208,6 +219,9 @@ impl Control<'_> {
 
     /// Whether the current partition's records are still wanted.
     fn wanted(&self) -> Option<(usize, &Slot)> {
+        if self.rests() {
+            return None; // told that it is revoked: what comes after that is the next owner's
+        }
         let index = self.state.stream.slot()?;
         let slot = self.slots().get(index)?;
         let wanted =
@@ -423,7 +437,7 @@ impl Control<'_> {
             (self.state.stream.skip, self.state.stream.field) = (size, field.saturating_sub(size));
             return Ok(Step::Moved);
         }
-        let fits = size as usize <= window.len();
+        let fits = head.size as usize <= window.len();
         if fits && input.len() < size as usize {
             self.state.stream.first = first;
             return Ok(Step::More(size));
@@ -444,7 +458,7 @@ impl Control<'_> {
         }
         self.window().consume(HEADER);
         let stream = &mut self.state.stream;
-        (stream.batch, stream.batch_left, stream.field) = (head, size - HEADER, field.saturating_sub(size));
+        (stream.batch, stream.batch_left, stream.field) = (head, head.size - HEADER, field.saturating_sub(head.size));
         (stream.streaming, stream.crc, stream.at, stream.pending) = (!fits, crc, At::Records, -1);
         (stream.fruitful, stream.malformed) = (true, false);
         stream.ahead = stream.is_last();

@@ -14,11 +14,13 @@ pub(crate) struct Head<'a> {
 }
 
 /// Bytes that follow.
+#[inline]
 pub(crate) fn length(i: Bytes<'_>) -> Parsed<'_, usize> {
     let (i, n) = varint(i)?;
     usize::try_from(n).map_or(stop(Stop::Bad), |n| Ok((i, n)))
 }
 
+#[inline]
 pub(crate) fn head(i: Bytes<'_>) -> Parsed<'_, Head<'_>> {
     let (i, (_attributes, timestamp_delta, offset_delta)) = (be_i8, varlong, varint).parse(i)?;
     let (i, (key, value_len)) = (nullable, varint).parse(i)?;
@@ -29,6 +31,7 @@ pub(crate) fn head(i: Bytes<'_>) -> Parsed<'_, Head<'_>> {
 }
 
 /// A whole record: its head, its value, and the bytes of its headers.
+#[inline]
 pub(crate) fn record(i: Bytes<'_>) -> Parsed<'_, (Head<'_>, Option<Bytes<'_>>, Bytes<'_>)> {
     let (i, length) = length(i)?;
     let (rest, body) = take(length)(i)?;
