@@ -2,7 +2,9 @@
 
 use crate::client::{Client, Options};
 use crate::meter::{Counts, Meter};
-use nanokafka::{Block, Blocking, Clock, Config, Consumer, Event, OffsetReset, Seed, Storage, TopicPartition, Transport};
+use nanokafka::{
+    Block, Blocking, Clock, Config, Consumer, Event, OffsetReset, Seed, Storage, TopicPartition, Transport,
+};
 use nanokafka_std::blocking::Tcp;
 use std::cell::RefCell;
 use std::rc::Rc;
