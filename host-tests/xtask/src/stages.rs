@@ -39,6 +39,7 @@ pub const EXTENDED: &[Stage] = &[
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
     Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
     Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
+    Stage { name: "old-demo", about: "cargo demo on Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_demo },
 ];
 
 /// All features of core but defmt, whose logger only a device has.
@@ -129,6 +130,8 @@ fn real_long() -> Outcome {
 
 fn real_old() -> Outcome {
     tests("-p nanokafka-real --features extended --test old -- --test-threads=1")
+fn old_demo() -> Outcome {
+    tests("-p nanokafka-demo --features extended --test demo old -- --test-threads=1")
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

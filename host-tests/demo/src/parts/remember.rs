@@ -8,7 +8,8 @@ use nanokafka_std::blocking::{Consumer, Tcp};
 const ALL: [i32; 4] = [0, 1, 2, 3];
 
 pub fn run(bootstrap: &str, topic: &str, group: &str) -> Result<(), Failure> {
-    // the partitions are assigned: moving about in them needs no membership, and waits for none
+    // The partitions are assigned: moving about in them needs no membership, and waits for none. A member would have to
+    // wait on the embedded broker, which lets nobody into a group for a session timeout after somebody left.
     let config =
         Config::new(bootstrap).group_id(group).enable_auto_commit(false).auto_offset_reset(OffsetReset::Earliest);
     let mut consumer = Consumer::new(Storage::boxed(4, 2, 65_536), config, Tcp::new(2)?, Seed::from_os()?)?;

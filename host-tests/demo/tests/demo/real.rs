@@ -19,7 +19,12 @@ fn does_the_same_again_and_again() -> Result<()> {
     assert!((1_000_000..1_048_588).contains(&batches[0].0), "{batches:?}");
     assert!(batches[1].0 > 900_000, "{batches:?}");
 
-    // what others have made of the names
+    // somebody has committed for the group what it has not read
+    kafka.admin("commit topic-partition_01 topic-partition-04 0 3")?;
+    let output = demo(&["--bootstrap", kafka.bootstrap()]);
+    assert_failed(&output, &["records of topic-partition-04 are missing", "--fresh"]);
+
+    // a topic of that name is there, and another one
     kafka.admin("delete topic-04")?;
     kafka.admin("create topic-04 3 1")?;
     let output = demo(&["--bootstrap", kafka.bootstrap()]);
