@@ -22,8 +22,8 @@ pub struct Config<'r> {
     pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`, default 5 min: longest time between two polls, and how long a rebalance waits for us.
     pub max_poll_interval: Duration,
-    /// `enable.auto.commit`, default true (false without `group.id`): commit in the background, at rebalances and on close
-    /// what was handed out before the last `poll`.
+    /// `enable.auto.commit`, default true: commit in the background, at rebalances and on close what was handed out before
+    /// the record in hand. Without `group.id` nothing of assigned partitions is committed; a subscription has its own id.
     pub enable_auto_commit: bool,
     /// `auto.commit.interval.ms`, default 5 s.
     pub auto_commit_interval: Duration,
@@ -168,16 +168,10 @@ impl<'r> Config<'r> {
     /// The first key that cannot work, and what it must be. [`Consumer::new`](crate::Consumer::new) asks it.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let must = |ok: bool, key, must| if ok { Ok(()) } else { Err(ConfigError { key, must }) };
-        let mut servers = 0usize;
-        for server in self.bootstrap_servers.split(',') {
-            must(
-                parse_server(server).is_some(),
-                "bootstrap.servers",
-                "host:port, separated by commas, port 1 to 65535",
-            )?;
-            servers = servers.saturating_add(1);
-        }
-        must(servers <= usize::from(u8::MAX), "bootstrap.servers", "at most 255 entries")?;
+        let listed = servers(self.bootstrap_servers);
+        let each = listed.clone().all(|server| parse_server(server).is_some());
+        must(each, "bootstrap.servers", "host:port, separated by commas, port 1 to 65535")?;
+        must(listed.count() <= usize::from(u8::MAX), "bootstrap.servers", "at most 255 entries")?;
         must(!self.client_id.is_empty() && self.client_id.len() <= ID_BYTES, "client.id", "1 to 91 bytes")?;
         must(self.group_id.len() <= NAME_MAX, "group.id", "at most 249 bytes")?;
         let legal = self.group_instance_id.is_empty() || is_legal_name(self.group_instance_id);
@@ -239,16 +233,27 @@ pub(crate) fn is_legal_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_MAX && name != "." && name != ".." && name.bytes().all(legal)
 }
 
+/// The entries of `bootstrap.servers`. Over bytes: `str::split` and its kin bring a panic.
+pub(crate) fn servers(list: &str) -> impl Iterator<Item = &[u8]> + Clone {
+    list.as_bytes().split(|&byte| byte == b',')
+}
+
 /// `host:port` or `[v6]:port`; the host without brackets.
-pub(crate) fn parse_server(server: &str) -> Option<(&str, u16)> {
-    let (host, port) = server.trim().rsplit_once(':')?;
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.strip_suffix(']')?,
-        None if host.contains(':') => return None,
-        None => host,
+pub(crate) fn parse_server(server: &[u8]) -> Option<(&str, u16)> {
+    let server = server.trim_ascii();
+    let (host, port) = server.split_at_checked(server.iter().rposition(|&byte| byte == b':')?)?;
+    let (_, port) = port.split_first()?;
+    let port = port.iter().try_fold(0u16, |port, digit| match digit {
+        b'0'..=b'9' => port.checked_mul(10)?.checked_add(u16::from(digit.wrapping_sub(b'0'))),
+        _ => None,
+    })?;
+    let host = match host {
+        [b'[', v6 @ .., b']'] => v6,
+        _ if host.contains(&b':') => return None,
+        _ => host,
     };
-    let port = port.parse().ok().filter(|&port| port != 0)?;
-    (!host.is_empty() && host.len() <= 255 && !host.contains(char::is_whitespace)).then_some((host, port))
+    let legal = (1..=255).contains(&host.len()) && !host.iter().any(u8::is_ascii_whitespace) && port != 0;
+    core::str::from_utf8(host).ok().filter(|_| legal).map(|host| (host, port))
 }
 
 #[cfg(test)]
@@ -287,9 +292,9 @@ mod tests {
 
     #[test]
     fn servers_are_hosts_with_ports() {
-        assert_eq!(parse_server(" [fe80::1]:9092"), Some(("fe80::1", 9092)));
-        assert_eq!(parse_server("broker.local:1"), Some(("broker.local", 1)));
-        assert_eq!(parse_server("broker.local:"), None);
-        assert_eq!(parse_server(":1"), None);
+        assert_eq!(parse_server(b" [fe80::1]:9092"), Some(("fe80::1", 9092)));
+        assert_eq!(parse_server(b"broker.local:1"), Some(("broker.local", 1)));
+        assert_eq!(parse_server(b"broker.local:"), None);
+        assert_eq!(parse_server(b":1"), None);
     }
 }

@@ -1,15 +1,17 @@
 //! The one drive loop. It borrows everything for one call, keeps nothing, and stops when every connection has answered
 //! `Pending` or wants nothing. `window` is `None` while its bytes are lent: then only the control connection reads.
-use crate::cluster::{address, backoff};
+use crate::cluster::{address, backoff, broker_error};
+use crate::config::servers;
 use crate::connection::answers::Looked;
 use crate::connection::inbox::Inbox;
-use crate::connection::{Broken, Phase, CONTROL};
+use crate::connection::{Broken, Link, Phase, CONTROL};
 use crate::error::{ConnectError, ProtocolError};
 use crate::fetch::stream::Step;
 use crate::partitions::Slot;
 use crate::state::{Control, Parked};
 use crate::{
-    Api, Capacity, ConnectionId, Error, Instant, PartitionOffset, ProtocolErrorKind, Resource, TopicName, Transport,
+    Api, Capacity, ConnectionId, Error, ErrorCode, Instant, PartitionOffset, ProtocolErrorKind, Resource, TopicName,
+    Transport,
 };
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -227,7 +229,7 @@ impl Control<'_> {
 
     /// Whether a connection that cannot be made is the application's business by now.
     fn report(&mut self, index: usize, broken: Broken, now: Instant) -> Option<Error> {
-        let servers = self.config.bootstrap_servers.split(',').count().clamp(3, 100);
+        let listed = servers(self.config.bootstrap_servers).count().clamp(3, 100);
         let contacted = self.state.cluster.contacted;
         let limit = self.config.default_api_timeout;
         let error = self.connect_error(index, broken);
@@ -238,7 +240,7 @@ impl Control<'_> {
         let told = match broken {
             _ if contacted => link.failing_since.until(now) >= limit,
             Broken::Protocol(_) | Broken::Timeout => true,
-            _ => usize::from(link.failures.saturating_add(1)) % servers == 0,
+            _ => usize::from(link.failures.saturating_add(1)) % listed == 0,
         };
         if told {
             link.failing_since = now;
@@ -283,6 +285,7 @@ impl Control<'_> {
         if index == CONTROL && lost_answer {
             cluster.lose_coordinator();
         }
+        debug!("connection {} lost {} times in a row, again in {} ms", index, failures, crate::time::millis(wait));
         link.reset();
         link.failures = failures.saturating_add(1);
         link.not_before = now.after(wait);
@@ -350,7 +353,7 @@ impl Control<'_> {
                 link.visited = false;
                 self.state.plan = true;
                 if index != CONTROL {
-                    link.node = 0;
+                    link.left_node = core::mem::take(&mut link.node);
                     self.release(index);
                 }
                 Ok(true)
@@ -364,6 +367,7 @@ impl Control<'_> {
                 };
                 match net.poll_connect(cx, id, host, port) {
                     Poll::Ready(Ok(())) => {
+                        debug!("connection {} to {}:{} is up", index, host, port);
                         link.phase = Phase::Up;
                         self.state.plan = true;
                         Ok(true)
@@ -477,6 +481,7 @@ fn fetch<T: Transport + ?Sized>(
 ) -> Result<Turn, (usize, Failure)> {
     let mut moved = false;
     if window.is_some() {
+        c.state.plan |= matches!(op, Op::Offsets(_)) && c.links.iter().skip(1).any(Link::is_answered);
         c.plan(net, op, now)?;
     }
     for index in CONTROL + 1..c.links.len() {
@@ -551,7 +556,6 @@ fn choose<T: Transport + ?Sized>(
 }
 
 /// Fetch's answer, until there is something to lend or more bytes are needed.
-#[allow(clippy::too_many_arguments)]
 fn stream<T: Transport + ?Sized>(
     c: &mut Control<'_>,
     owner: usize,
@@ -589,7 +593,7 @@ fn stream<T: Transport + ?Sized>(
                         return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(unread)));
                     }
                     finish(c, owner, now);
-                    return Ok(Turn::Moved(true));
+                    return c.starved(owner).map_or(Ok(Turn::Moved(true)), |error| Err(Failure::Error(error)));
                 }
             }
         } else {
@@ -619,6 +623,18 @@ fn stream<T: Transport + ?Sized>(
             return Err(Failure::Link(Broken::Timeout));
         }
         return Ok(Turn::Moved(moved));
+    }
+}
+
+/// A quota may hold back a batch that is larger than it ever allows at once: then throttled answers without a partition
+/// come for ever, and somebody must know.
+const STARVED: u8 = 3;
+
+impl Control<'_> {
+    fn starved(&mut self, owner: usize) -> Option<Error> {
+        let link = self.links.get_mut(owner).filter(|link| link.starved >= STARVED)?;
+        link.starved = 0;
+        Some(broker_error(Api::Fetch, ErrorCode::THROTTLING_QUOTA_EXCEEDED, false).into())
     }
 }
 

@@ -133,3 +133,10 @@ impl<T: ?Sized> DerefMut for Mem<'_, T> {
         }
     }
 }
+
+// what a microcontroller pays; pointers and alignment are its own
+#[cfg(target_pointer_width = "32")]
+const _: () = {
+    assert!(size_of::<Resources<8, 2, 4096>>() - 4096 <= 3 * 1024, "state of a small consumer");
+    assert!(size_of::<Resources<9, 2, 4096>>() - size_of::<Resources<8, 2, 4096>>() <= 48 + NAME_BYTES, "a partition");
+};

@@ -1,7 +1,7 @@
 //! Which brokers there are and who leads what: bootstrap, ApiVersions, Metadata, FindCoordinator.
 pub(crate) mod nodes;
 
-use crate::config::parse_server;
+use crate::config::{parse_server, servers};
 use crate::connection::{Link, CONTROL};
 use crate::error::BrokerError;
 use crate::partitions::{Phase, Slot};
@@ -120,7 +120,7 @@ impl Cluster {
 /// Host and port of a node.
 pub(crate) fn address<'a>(cluster: &'a Cluster, config: &'a Config<'_>, node: u8) -> Option<(&'a str, u16)> {
     match node {
-        BOOTSTRAP => config.bootstrap_servers.split(',').nth(cluster.bootstrap.into()).and_then(parse_server),
+        BOOTSTRAP => servers(config.bootstrap_servers).nth(cluster.bootstrap.into()).and_then(parse_server),
         _ => cluster.nodes.get(node).filter(|node| node.used).map(|node| (cluster.nodes.host(node), node.port)),
     }
 }
@@ -142,9 +142,9 @@ impl Control<'_> {
         if let Some(coordinator) = cluster.coordinator() {
             return coordinator;
         }
-        let servers = self.config.bootstrap_servers.split(',').count() as u8;
+        let listed = servers(self.config.bootstrap_servers).count() as u8;
         let known = cluster.nodes.brokers().count() as u8;
-        let place = cluster.tried.checked_rem(servers.saturating_add(known)).unwrap_or(0);
+        let place = cluster.tried.checked_rem(listed.saturating_add(known)).unwrap_or(0);
         cluster.tried = cluster.tried.wrapping_add(1);
         match place.checked_sub(known) {
             // brokers first: the list may be stale, and its order is what a fleet of devices would hammer
@@ -258,6 +258,7 @@ impl Control<'_> {
                 }
             }
             code => {
+                debug!("topic {}: {}", name, code);
                 self.topics().set_flags(entry, flags & !topic::KNOWN);
                 let cluster = &mut self.state.cluster;
                 let patient =

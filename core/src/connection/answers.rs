@@ -104,7 +104,6 @@ impl Control<'_> {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn item<'b>(
         &mut self,
         link: usize,

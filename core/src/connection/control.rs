@@ -114,12 +114,10 @@ impl Control<'_> {
             return Ok(true);
         };
         match due.api {
-            Api::OffsetCommit => {
-                if !self.list_commit() {
-                    self.state.commit.job.done();
-                    (self.state.commit.finished, self.state.commit.code) = (true, 0);
-                    return Ok(true);
-                }
+            Api::OffsetCommit if !self.list_commit() => {
+                self.state.commit.job.done();
+                (self.state.commit.finished, self.state.commit.code) = (true, 0);
+                return Ok(true);
             }
             Api::OffsetFetch => {
                 self.state.commit.queried = matches!(op, Op::Committed(_)) && !self.state.commit.answered;

@@ -68,6 +68,10 @@ pub(crate) struct Link {
     pub failing_since: Instant,
     /// It has fetched since it was made.
     pub visited: bool,
+    /// Throttled answers without any partition in a row.
+    pub starved: u8,
+    /// The node it left for another one's sake, so that all take turns.
+    pub left_node: u8,
     pub tx: [u8; SEND_BUFFER],
 }
 
@@ -92,6 +96,8 @@ impl Link {
         sent_at: Instant::from_millis(0),
         failing_since: Instant::from_millis(0),
         visited: false,
+        starved: 0,
+        left_node: 0,
         tx: [0; SEND_BUFFER],
     };
 

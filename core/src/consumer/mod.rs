@@ -118,6 +118,21 @@ impl<'r, IO> Consumer<'r, IO> {
         self.halves().0
     }
 
+    /// `group.id`; for a subscription without one the id that was invented.
+    pub fn group_id(&self) -> &str {
+        #[cfg(feature = "group")]
+        if self.config.group_id.is_empty() && self.storage.state.mode == crate::state::Mode::Subscribed {
+            return self.storage.state.group.invented_id();
+        }
+        self.config.group_id
+    }
+
+    /// The assigned partitions.
+    pub fn assignment(&self) -> Partitions<'_> {
+        let used = usize::from(self.storage.state.slots_used);
+        Partitions { slots: self.storage.slots.get(..used).unwrap_or_default(), names: &self.storage.names }
+    }
+
     /// See [`Control::position`].
     pub fn position(&mut self, partition: TopicPartition<'_>) -> Option<i64> {
         self.control().position(partition)
@@ -266,7 +281,12 @@ impl<'r, IO> Consumer<'r, IO> {
     /// Nobody waits for the answers any more.
     fn forget_question(&mut self) {
         let mut control = self.control();
-        control.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::QUERIED));
+        for slot in control.slots_mut() {
+            // an answer that is still to come is neither the next question's nor a position
+            let void = if slot.is(Slot::ASKED) { Slot::ASKED | Slot::LISTED } else { 0 };
+            slot.clear(Slot::QUERIED | void);
+        }
+        control.state.plan = true;
         control.state.commit.answered = false;
     }
 

@@ -161,12 +161,7 @@ impl<'c, IO> Records<'c, IO> {
         self.partition.topic
     }
 
-    /// Their partition.
-    pub fn partition(&self) -> i32 {
-        self.partition.partition
-    }
-
-    /// Both.
+    /// Their topic and partition. (A method `partition` would be shadowed by `Iterator`'s.)
     pub fn topic_partition(&self) -> TopicPartition<'c> {
         self.partition
     }
@@ -323,5 +318,10 @@ impl Records<'_, Superloop> {
     /// None yet: what goes wrong is told by the next `poll`.
     pub fn keep_alive<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Result<(), Error> {
         turn(&mut self.control, None, net, now, &mut Op::Tend).map(|_| ())
+    }
+
+    /// When [`keep_alive`](Self::keep_alive) is due though no byte has moved.
+    pub fn next_timeout(&self, now: Instant) -> Instant {
+        self.control.next_timeout(&Op::Tend, true, now)
     }
 }

@@ -56,7 +56,7 @@ impl Control<'_> {
             LinkPhase::Down => {
                 let not_before = link.not_before;
                 let node = match self.demand(index, link.node) {
-                    Demand { fetch: false, offsets: false, validate: false, .. } => self.unserved(link.node),
+                    Demand { fetch: false, offsets: false, validate: false, .. } => self.unserved(link.left_node),
                     _ if link.failures > 0 => self.unserved(link.node).or(Some(link.node)),
                     _ => Some(link.node),
                 };
@@ -74,6 +74,12 @@ impl Control<'_> {
             LinkPhase::Up => {}
         }
         let (idle, answered, not_before) = (link.is_idle(), link.is_answered(), link.not_before);
+        // the answer to a question comes through the window, which must not be full of records that nobody takes meanwhile
+        let asks = matches!(op, Op::Offsets(_));
+        if asks && answered && link.awaiting().api == Api::Fetch as i16 {
+            self.restart(index, net, now);
+            return Ok(());
+        }
         let (ahead, waits, node) = (link.may_send_ahead(), link.awaiting().api == Api::Fetch as i16, link.node);
         let Some(versions) = self.state.cluster.nodes.get(node).filter(|node| node.asked).map(|node| node.versions)
         else {
@@ -121,6 +127,10 @@ impl Control<'_> {
         }
         if demand.offsets {
             self.list(index, |slot| slot.wants_offset());
+            for slot in self.slots_mut().iter_mut().filter(|slot| usize::from(slot.link) == index) {
+                slot.clear(Slot::ASKED);
+                slot.set(if slot.is(Slot::QUERIED) { Slot::ASKED } else { 0 });
+            }
             return self.send(index, Api::ListOffsets, versions.get(Api::ListOffsets).unwrap_or(0), op, now);
         }
         let visited = self.links.get(index).is_some_and(|link| link.visited);
@@ -128,7 +138,7 @@ impl Control<'_> {
             if let Some(link) = self.links.get_mut(index) {
                 (link.phase, link.deadline) = (LinkPhase::Closing, now.after(self.config.reconnect_backoff_max));
             }
-        } else if demand.fetch {
+        } else if demand.fetch && !asks {
             if let Some(link) = self.links.get_mut(index) {
                 link.visited = true;
             }
@@ -138,9 +148,18 @@ impl Control<'_> {
         Ok(())
     }
 
-    /// Longest wait of the next Fetch.
-    pub(crate) fn fetch_wait(&self) -> i32 {
-        if self.unserved(0).is_some() {
+    /// Longest wait of the next Fetch on the connection. The end of a log is told at once, not after a long poll: until it
+    /// was, there is either something to read or something to tell.
+    pub(crate) fn fetch_wait(&self, index: usize) -> i32 {
+        let untold = |slot: &Slot| {
+            usize::from(slot.link) == index
+                && slot.is(Slot::LISTED)
+                && !slot.is(Slot::END_REPORTED)
+                && slot.position >= slot.high_watermark
+        };
+        if self.slots().iter().any(untold) {
+            0
+        } else if self.unserved(0).is_some() {
             SHARED_WAIT
         } else {
             i32::MAX
@@ -240,7 +259,7 @@ impl Control<'_> {
 
     /// The timestamp that stands for what is wanted of a partition's offsets.
     pub(crate) fn wanted_time(&self, slot: &Slot, op: &Op<'_, '_>) -> i64 {
-        if !slot.is(Slot::QUERIED) {
+        if !slot.is(Slot::ASKED) {
             return if slot.is(Slot::LATEST) { LATEST } else { EARLIEST };
         }
         let Op::Offsets(wanted) = op else { return LATEST };

@@ -67,6 +67,8 @@ pub(crate) struct Stream {
     pub value_left: u32,
     tail: u32,
     pub large_offset: i64,
+    /// Bytes of a large record of which the application has read none; 0 it has.
+    unread: u32,
 }
 
 /// What a step came to.
@@ -103,6 +105,7 @@ impl Stream {
         value_left: 0,
         tail: 0,
         large_offset: 0,
+        unread: 0,
     };
 
     /// For the next answer.
@@ -240,7 +243,11 @@ impl Control<'_> {
                 let Some(top) = self.take(window, fetch::top)? else {
                     return Ok(Step::More(arrived.saturating_add(1)));
                 };
-                self.throttle(self.state.owner.into(), top.throttle, now);
+                let owner = usize::from(self.state.owner);
+                self.throttle(owner, top.throttle, now);
+                if let Some(link) = self.links.get_mut(owner) {
+                    link.starved = if top.throttle > 0 && top.topics == 0 { link.starved.saturating_add(1) } else { 0 };
+                }
                 self.state.stream.topics = top.topics;
                 self.state.stream.at = At::Topic;
                 if top.error != 0 {
@@ -276,7 +283,7 @@ impl Control<'_> {
             At::Batch => return self.batch(window),
             At::Records => return self.records(window),
             At::Value => self.end_value(),
-            At::Tail => self.end_large(),
+            At::Tail => return Ok(self.end_large()),
             At::End => return Ok(Step::End),
         }
         Ok(Step::Moved)
@@ -345,7 +352,7 @@ impl Control<'_> {
             slot.clear(Slot::END_REPORTED | Slot::END);
         } else if !slot.is(Slot::END_REPORTED) {
             slot.set(Slot::END_REPORTED | Slot::END);
-            self.state.ends = true;
+            (self.state.ends, self.state.stream.fruitful) = (true, true);
         }
     }
 
@@ -445,6 +452,7 @@ impl Control<'_> {
         self.state.first = (index as u16).saturating_add(1);
         if let Some(slot) = self.slots_mut().get_mut(index) {
             slot.epoch = head.leader_epoch;
+            slot.clear(Slot::END_REPORTED);
         }
         Ok(Step::Moved)
     }
@@ -556,7 +564,7 @@ impl Control<'_> {
         self.pass(window, pinned);
         let stream = &mut self.state.stream;
         (stream.pinned, stream.value_left, stream.tail, stream.at) = (pinned, value, tail, At::Value);
-        stream.large_offset = offset;
+        (stream.large_offset, stream.unread) = (offset, whole);
         Ok(Step::Ready(Ready::Large))
     }
 
@@ -569,8 +577,10 @@ impl Control<'_> {
 
     /// All of a record larger than the window has passed: it counts as handed out. Not before: if it is the last of its batch
     /// and the connection broke inside it, the next Fetch would begin behind the batch, whose CRC were never judged.
-    fn end_large(&mut self) {
+    /// One of which nothing was read was passed over, which is said.
+    fn end_large(&mut self) -> Step {
         let stream = &mut self.state.stream;
+        let (unread, offset) = (core::mem::take(&mut stream.unread), stream.large_offset);
         stream.at = At::Records;
         let next = stream.large_offset.saturating_add(1);
         let used = usize::from(self.state.slots_used);
@@ -579,6 +589,10 @@ impl Control<'_> {
             slot.position = slot.position.max(next);
         }
         self.acknowledge_lent();
+        match self.state.stream.slot() {
+            Some(slot) if unread > 0 => Step::Ready(Ready::Skipped { slot: slot as u16, offset, size: unread }),
+            _ => Step::Moved,
+        }
     }
 
     /// Value bytes that have arrived.
@@ -593,6 +607,7 @@ impl Control<'_> {
         self.pass(window, n as u32);
         let stream = &mut self.state.stream;
         stream.value_left = stream.value_left.saturating_sub(n as u32);
+        stream.unread = 0;
     }
 
     fn batch_done(&mut self, index: usize) -> Result<Step, Failure> {

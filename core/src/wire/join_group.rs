@@ -12,8 +12,6 @@ pub(crate) enum Item<'a> {
         error: i16,
         generation: i32,
     },
-    /// The assignor all members share.
-    Protocol(&'a str),
     /// Our own id.
     MemberId(&'a str),
     /// How many members the leader is told of.
@@ -43,10 +41,11 @@ pub(crate) fn item<'a>(p: &mut Progress, version: i16, i: Bytes<'a>) -> Parsed<'
                 Item::Head { throttle, error, generation }
             })
             .parse(i),
-        PROTOCOL => string
+        PROTOCOL => string_length
             .map(|name| {
-                p.part = LEADER;
-                Item::Protocol(name)
+                // the only one that was offered
+                (p.skip, p.part) = (name, LEADER);
+                Item::Part
             })
             .parse(i),
         LEADER => string_length

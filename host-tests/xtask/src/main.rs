@@ -1,5 +1,6 @@
 //! `cargo xtask`: every check of the repository in named stages, and the tools they need.
 
+mod memory;
 mod setup;
 mod stages;
 
@@ -12,7 +13,8 @@ use std::time::Instant;
 const USAGE: &str = "usage: cargo xtask list                        the stages
        cargo xtask test [STAGE…]             all of them, or these
        cargo xtask test extended [STAGE…]    what takes longer
-       cargo xtask setup                     install the tools of all stages";
+       cargo xtask setup                     install the tools of all stages
+       cargo xtask memory                    write the memory table of the README";
 
 fn main() -> ExitCode {
     std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("the workspace exists");
@@ -26,16 +28,21 @@ fn main() -> ExitCode {
         }
         ["test", "extended", ref names @ ..] => test(EXTENDED, names),
         ["test", ref names @ ..] => test(STAGES, names),
-        ["setup"] => match setup::ensure(Tool::ALL) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => {
-                eprintln!("{why}");
-                ExitCode::FAILURE
-            }
-        },
+        ["setup"] => report(setup::ensure(Tool::ALL)),
+        ["memory"] => report(memory::write()),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
+        }
+    }
+}
+
+fn report(result: Result<(), String>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The stages. A new one is a line in a table and a function.
 
+use crate::memory;
 use crate::setup::{Tool, MSRV};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -23,7 +24,12 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "targets", about: "core for four microcontroller targets", needs: &[Rust], run: targets },
     Stage { name: "msrv", about: "core with the oldest supported compiler", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
+    Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
+    Stage { name: "scripted", about: "the consumer over a cluster in memory and virtual time", needs: &[Rust], run: scripted },
+    Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
+    Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
+    Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
 ];
 
 /// `cargo xtask test extended`.
@@ -31,6 +37,9 @@ pub const STAGES: &[Stage] = &[
 pub const EXTENDED: &[Stage] = &[
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
 ];
+
+/// All features of core but defmt, whose logger only a device has.
+const ON_A_HOST: &str = "std,group,json,postcard,log,crc-table-1k";
 
 fn fmt() -> Outcome {
     cargo("fmt --all --check")
@@ -50,6 +59,18 @@ fn targets() -> Outcome {
     Ok(())
 }
 
+/// The panic handler of these programs calls a symbol that does not exist.
+fn panics() -> Outcome {
+    for target in ["thumbv6m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"] {
+        for features in ["", "--features group,crc-table-1k"] {
+            cargo(&format!(
+                "build --release --manifest-path host-tests/device/Cargo.toml --target {target} {features}"
+            ))?;
+        }
+    }
+    Ok(())
+}
+
 fn msrv() -> Outcome {
     for features in ["", "--all-features"] {
         run(Command::new("rustup").args(["run", MSRV, "cargo", "check", "-p", "nanokafka"]).args(words(features)))?;
@@ -59,12 +80,35 @@ fn msrv() -> Outcome {
 
 fn core() -> Outcome {
     tests("-p nanokafka")?;
-    tests("-p nanokafka --all-features")
+    tests(&format!("-p nanokafka --features {ON_A_HOST}"))
+}
+
+fn scripted() -> Outcome {
+    tests("-p nanokafka-scripted")
+}
+
+fn std_transport() -> Outcome {
+    tests("-p nanokafka-std --all-features")
+}
+
+fn docs() -> Outcome {
+    for crates in ["-p nanokafka", "-p nanokafka -p nanokafka-std --all-features"] {
+        let arguments = words("doc --no-deps").chain(words(crates));
+        run(Command::new("cargo").args(arguments).env("RUSTDOCFLAGS", "-D warnings"))?;
+    }
+    tests(&format!("-p nanokafka --features {ON_A_HOST} --doc"))?;
+    tests("-p nanokafka-std --all-features --doc")?;
+    cargo("build -p nanokafka-std --all-features --examples")?;
+    memory::check()
 }
 
 fn brokers() -> Outcome {
     // one cluster at a time: starting is CPU time
     tests("-p nanokafka-brokers --features mock -- --test-threads=1")
+}
+
+fn demo() -> Outcome {
+    tests("-p nanokafka-demo -- --test-threads=1")
 }
 
 fn old_brokers() -> Outcome {
@@ -75,7 +119,8 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
 
-fn cargo(arguments: &str) -> Outcome {
+/// Runs cargo with these arguments, separated by spaces.
+pub fn cargo(arguments: &str) -> Outcome {
     run(Command::new("cargo").args(words(arguments)))
 }
 

@@ -1,0 +1,227 @@
+//! The consumer and the cluster together: each front end once, in good and in bad weather.
+use nanokafka::{
+    Async, Blocking, Config, Consumer, Event, Instant, OffsetReset, Seed, Storage, Superloop, TopicPartition,
+};
+use nanokafka_scripted::{batch, record, Api, Chaos, Cluster, Net, Partition, Profile, Record};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Of random trouble.
+const SEEDS: u64 = 20;
+const SEED: Seed = Seed::new([7; 32]);
+
+/// A cluster with records in four partitions of `t`.
+fn cluster(brokers: usize) -> Cluster {
+    let cluster = Cluster::new(brokers);
+    cluster.configure(|settings| settings.initial_rebalance_delay_ms = 0);
+    let topic = cluster.topic("t", 4);
+    for partition in 0..4 {
+        for size in [10, 300, 40] {
+            topic.append(partition, batch().fill(3, size).with(record().key("only").null_header("h")));
+        }
+    }
+    cluster
+}
+
+fn partitions(cluster: &Cluster) -> [Partition; 4] {
+    [0, 1, 2, 3].map(|partition| cluster.partition("t", partition))
+}
+
+fn owned(record: &nanokafka::Record<'_>) -> Record {
+    Record {
+        offset: record.offset(),
+        timestamp: record.timestamp(),
+        key: record.key().map(<[u8]>::to_vec),
+        value: record.value().map(<[u8]>::to_vec),
+        headers: record.headers().map(|h| (h.key_str().to_string(), h.value.map(<[u8]>::to_vec))).collect(),
+    }
+}
+
+/// Reads with a superloop until everything was seen; records by partition.
+fn read(cluster: &Cluster, net: &mut Net, config: Config<'_>, expected: usize) -> [Vec<Record>; 4] {
+    let mut consumer =
+        Consumer::<Superloop>::new(Storage::boxed(4, 4, 512), config, Superloop, SEED).expect("a configuration");
+    consumer.assign(&[0, 1, 2, 3].map(|partition| TopicPartition::new("t", partition))).unwrap();
+    let mut seen: [Vec<Record>; 4] = Default::default();
+    while seen.iter().map(Vec::len).sum::<usize>() < expected {
+        match consumer.poll(cluster.now(), net) {
+            Ok(Some(Event::Records(mut records))) => {
+                let list = &mut seen[records.topic_partition().partition as usize];
+                list.extend(records.by_ref().map(|record| owned(&record)));
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => {
+                let next = consumer.next_timeout(cluster.now());
+                assert!(cluster.tick(next), "nothing will ever happen");
+            }
+            Err(error) => {
+                cluster.note(format!("error: {error:?}"));
+            }
+        }
+    }
+    seen
+}
+
+fn config() -> Config<'static> {
+    Config::new("b1:9092,b2:9092,b3:9092").auto_offset_reset(OffsetReset::Earliest)
+}
+
+fn check(cluster: &Cluster, seen: [Vec<Record>; 4]) {
+    for (log, seen) in partitions(cluster).iter().zip(seen) {
+        assert_eq!(seen, log.records_from(0));
+    }
+}
+
+#[test]
+fn a_superloop_reads_everything_once() {
+    let cluster = cluster(3);
+    let mut net = cluster.net(4);
+    let seen = read(&cluster, &mut net, config(), 48);
+    check(&cluster, seen);
+    assert_eq!(cluster.count(Api::ListOffsets), 3, "one for each leader");
+}
+
+#[test]
+fn one_byte_at_a_time() {
+    let cluster = cluster(3);
+    let mut net = cluster.net(4);
+    net.grain(1).pending_every(2);
+    let seen = read(&cluster, &mut net, config(), 48);
+    check(&cluster, seen);
+}
+
+#[test]
+fn a_reset_after_every_seventh_byte() {
+    let bytes = {
+        let cluster = cluster(1);
+        let mut net = cluster.net(4);
+        read(&cluster, &mut net, config(), 48);
+        net.stats().read + net.stats().written
+    };
+    for after in (0..bytes).step_by(7) {
+        let cluster = cluster(1);
+        let mut net = cluster.net(4);
+        net.cut_after(after);
+        let seen = read(&cluster, &mut net, config(), 48);
+        check(&cluster, seen);
+    }
+}
+
+#[test]
+fn in_random_trouble() {
+    for seed in 0..SEEDS {
+        let cluster = cluster(3);
+        cluster.configure(|settings| settings.latency_ms = 20);
+        cluster.time_limit(400_000).chaos(Chaos::everything(seed, 60_000));
+        // a record each 300 ms, in turn, until the trouble is over
+        for i in 0..200 {
+            cluster.at(i * 300, move |cluster| {
+                cluster.partition("t", i as i32 % 4).append(batch().record(format!("{i}"), "late"));
+            });
+        }
+        let mut net = cluster.net(4);
+        net.jitter(seed);
+        let seen = read(&cluster, &mut net, config().fetch_max_wait(Duration::from_secs(1)), 48 + 200);
+        check(&cluster, seen);
+    }
+}
+
+#[test]
+fn an_async_group_of_one() {
+    let cluster = cluster(3);
+    cluster.configure(|settings| settings.latency_ms = 5);
+    let net = cluster.net(4);
+    let config = config().group_id("g");
+    let mut consumer = Consumer::<Async<Net>>::new(Storage::boxed(4, 4, 4096), config, net, SEED).unwrap();
+    consumer.subscribe(&["t"]).unwrap();
+    let seen = cluster.block_on(async {
+        let mut seen: [Vec<Record>; 4] = Default::default();
+        while seen.iter().map(Vec::len).sum::<usize>() < 48 {
+            if let Event::Records(mut records) = consumer.poll().await.unwrap() {
+                let list = &mut seen[records.topic_partition().partition as usize];
+                list.extend(records.by_ref().map(|record| owned(&record)));
+            }
+        }
+        consumer.commit_sync().await.unwrap();
+        seen
+    });
+    check(&cluster, seen);
+    assert_eq!([0, 1, 2, 3].map(|p| cluster.committed_offset("g", "t", p)), [Some(12); 4]);
+}
+
+#[test]
+fn a_blocking_consumer_waits_in_virtual_time() {
+    let cluster = cluster(1);
+    let net = cluster.net(2);
+    let mut consumer = Consumer::<Blocking<Net>>::new(Storage::boxed(4, 2, 4096), config(), net, SEED).unwrap();
+    consumer.assign(&[TopicPartition::new("t", 2)]).unwrap();
+    consumer.seek(TopicPartition::new("t", 2), 12).unwrap();
+    cluster.at(7_000, |cluster| {
+        cluster.partition("t", 2).append(batch().record("late", "but there"));
+    });
+    loop {
+        if let Some(Event::Records(mut records)) = consumer.poll(Duration::from_secs(60)).unwrap() {
+            let record = records.next().unwrap();
+            assert_eq!((record.offset(), record.value()), (12, Some(&b"but there"[..])));
+            break;
+        }
+    }
+    assert_eq!(cluster.now(), Instant::from_millis(7_000));
+}
+
+/// Two members until each has two partitions and everything was seen at least once.
+fn share(cluster: &Cluster, expected: usize) {
+    let mut nets = [cluster.net(4), cluster.net(4)];
+    let mut consumers = [0, 1].map(|i| {
+        let config = config().group_id("g").session_timeout(Duration::from_secs(10));
+        let mut consumer =
+            Consumer::<Superloop>::new(Storage::boxed(4, 4, 4096), config, Superloop, Seed::new([i; 32])).unwrap();
+        consumer.subscribe(&["t"]).unwrap();
+        consumer
+    });
+    let (mut assigned, mut seen) = ([0, 0], BTreeSet::new());
+    while assigned != [2, 2] || seen.len() < expected {
+        let mut next = Instant::NEVER;
+        for (i, consumer) in consumers.iter_mut().enumerate() {
+            match consumer.poll(cluster.now(), &mut nets[i]) {
+                Ok(Some(Event::Assigned(partitions))) => assigned[i] = partitions.count(),
+                Ok(Some(Event::Revoked(_) | Event::Lost(_))) => assigned[i] = 0,
+                Ok(Some(Event::Records(mut records))) => {
+                    let partition = records.topic_partition().partition;
+                    seen.extend(records.by_ref().map(|record| (partition, record.offset())));
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    cluster.note(format!("member {i}: {error:?}"));
+                }
+            }
+            next = next.min(consumer.next_timeout(cluster.now()));
+        }
+        assert!(cluster.tick(next));
+    }
+    assert_eq!(cluster.group("g").unwrap().members.len(), 2);
+}
+
+#[test]
+fn two_members_share() {
+    for profile in [Profile::kafka_4_3(), Profile::kafka_2_8(), Profile::kafka_2_1()] {
+        let cluster = cluster(2);
+        cluster.time_limit(60_000).profile(profile);
+        share(&cluster, 48);
+    }
+}
+
+#[test]
+fn two_members_share_in_random_trouble() {
+    for seed in 0..SEEDS {
+        let cluster = cluster(3);
+        cluster.configure(|settings| settings.latency_ms = 20);
+        cluster.time_limit(600_000).chaos(Chaos::everything(seed, 60_000));
+        for i in 0..200 {
+            cluster.at(i * 300, move |cluster| {
+                cluster.partition("t", i as i32 % 4).append(batch().record(format!("{i}"), "late"));
+            });
+        }
+        share(&cluster, 48 + 200);
+    }
+}
