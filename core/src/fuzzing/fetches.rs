@@ -3,6 +3,7 @@ use super::peer::{api_versions, frame, header, metadata, Memory, Peer, Pieces};
 use crate::{
     Config, Consumer, Error, Event, Header, Instant, LargeRecords, OffsetReset, Record, Seed, Superloop, TopicPartition,
 };
+use core::task::Poll;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::string::{String, ToString};
@@ -161,11 +162,11 @@ impl Run<'_> {
                         assert!(steps < bound, "{steps} steps for {bytes} bytes: {seen:?}");
                         peer.moved = false;
                         match record.chunk(now, &mut peer) {
-                            Ok(Some([])) => break,
-                            Ok(Some(chunk)) => value.extend_from_slice(chunk),
-                            Ok(None) if peer.moved => {}
-                            Ok(None) => break 'run, // the broker has stopped inside the value
-                            Err(error) => {
+                            Poll::Ready(Ok([])) => break,
+                            Poll::Ready(Ok(chunk)) => value.extend_from_slice(chunk),
+                            Poll::Pending if peer.moved => {}
+                            Poll::Pending => break 'run, // the broker has stopped inside the value
+                            Poll::Ready(Err(error)) => {
                                 seen.push(Seen::Error(error));
                                 continue 'run;
                             }

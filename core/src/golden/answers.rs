@@ -193,7 +193,6 @@ fn rows() {
 fn joined(name: &str, version: i16, body: Bytes<'_>) -> Vec<String> {
     let items = walk(name, body, |p, i| join_group::item(p, version, i)).into_iter().filter_map(|item| match item {
         join_group::Item::Head { throttle, error, generation } => Some(format!("head {throttle} {error} {generation}")),
-        join_group::Item::Protocol(name) => Some(format!("protocol {name}")),
         join_group::Item::MemberId(id) => Some(format!("us {id}")),
         join_group::Item::Members(n) => Some(format!("members {n}")),
         join_group::Item::Member(id) => Some(format!("member {id}")),
@@ -210,7 +209,6 @@ fn join_group_with_subscriptions() {
         let members = list(&fields["members"]);
         let mut expected = vec![
             format!("head {} {} {}", fields["throttle_time_ms"], fields["error_code"], fields["generation_id"]),
-            format!("protocol {}", string(&fields["protocol_name"])),
             format!("us {}", string(&fields["member_id"])),
             format!("members {}", members.len()),
         ];
@@ -272,7 +270,7 @@ fn subscriptions_and_assignments_of_java() {
             kinds[0] += 1;
             // one member without a name
             let body = [&[0; 10][..], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0], &sized].concat();
-            let mut expected = ["head 0 0 0", "protocol ", "us ", "members 1", "member "].map(String::from).to_vec();
+            let mut expected = ["head 0 0 0", "us ", "members 1", "member "].map(String::from).to_vec();
             expected.extend(list(&decoded["topics"]).iter().map(|topic| format!("topic {}", string(topic))));
             assert_eq!(joined(name, 3, &body), expected, "{name}");
         } else {
@@ -342,8 +340,10 @@ fn headers(name: &str, mut records: Bytes<'_>, batches: &[Value]) {
             (int(&fields["base_timestamp"]), int(&fields["max_timestamp"]))
         );
         assert_eq!(format!("{:08x}", head.crc), string(&fields["crc32c"]), "{name}");
-        assert_eq!(head.size, int::<u32>(&fields["batch_length"]) + 12, "{name}");
-        records = &records[head.size as usize..];
+        let (_, (offset, size, magic)) = item(batch::entry(records)).expect(name);
+        let entry = (head.base_offset, int::<u32>(&fields["batch_length"]) + 12, int(&fields["magic"]));
+        assert_eq!((offset, size, magic), entry, "{name}");
+        records = &records[size as usize..];
     }
     assert_eq!(records, [0u8; 0], "{name}");
 }

@@ -13,7 +13,8 @@ use std::path::PathBuf;
 const LARGEST: usize = 1024;
 
 type Target = (&'static str, fn(&[u8]));
-const TARGETS: [Target; 5] = [("frame", frame), ("answer", answer), ("fetch", fetch), ("batch", batch), ("record", record)];
+const TARGETS: [Target; 5] =
+    [("frame", frame), ("answer", answer), ("fetch", fetch), ("batch", batch), ("record", record)];
 
 /// By name: what the captured answers give for a target.
 fn seeds(target: &str) -> BTreeMap<String, Vec<u8>> {
@@ -34,7 +35,8 @@ fn seeds(target: &str) -> BTreeMap<String, Vec<u8>> {
         "answer" => {
             for (api, name, version, answer) in answers() {
                 // Fetch 10 is read as 11 here, and in its own target as it is
-                let asked = ASKED.iter().position(|&asked| asked == (api, version.max(if api == Api::Fetch { 11 } else { 0 })));
+                let asked =
+                    ASKED.iter().position(|&asked| asked == (api, version.max(if api == Api::Fetch { 11 } else { 0 })));
                 let asked = asked.expect("in the table");
                 add(&name, [&[asked as u8, 2], answer.body()].concat());
             }

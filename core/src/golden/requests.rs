@@ -166,7 +166,7 @@ fn list_offsets_and_offset_for_leader_epoch() {
         let ours = control(&config(frame), |c| {
             assign(c, topics, "name", "partitions", |slot, row| {
                 (slot.partition, slot.leader_epoch) = (int(&row["partition_index"]), int(&row["current_leader_epoch"]));
-                slot.set(Slot::LISTED | Slot::QUERIED);
+                slot.set(Slot::LISTED | Slot::QUERIED | Slot::ASKED);
             });
             sent(c, 1, Api::ListOffsets, &case, &Op::Offsets(&mut wanted))
         });
@@ -218,7 +218,7 @@ fn fetch() {
                 (slot.partition, slot.leader_epoch) = (int(&row["partition"]), int(&row["current_leader_epoch"]));
                 slot.position = int(&row["fetch_offset"]);
                 assert_eq!(int::<i64>(&row["log_start_offset"]), -1);
-                slot.set(Slot::LISTED);
+                slot.set(Slot::LISTED | Slot::END_REPORTED); // nothing to tell: a long poll
             });
             sent(c, 1, Api::Fetch, &case, &Op::Event)
         });
