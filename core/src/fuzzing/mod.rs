@@ -7,7 +7,7 @@ pub(crate) mod peer;
 use crate::wire::primitives::{item, Stop};
 use crate::wire::{batch as batches, crc32c::Crc32c, fetch as fetch_api, record as records};
 use crate::{Api, LargeRecords, MIN_WINDOW};
-use fetches::{Payload, Run, Seen};
+use fetches::{Run, Seen};
 use peer::Pieces;
 use std::vec::Vec;
 
@@ -137,9 +137,9 @@ pub(crate) fn answer_around(records: &[u8]) -> Vec<u8> {
     body
 }
 
-/// For [`Payload`]s that a mutation must not have touched.
+/// Of everything that was lent.
 #[cfg(test)]
-pub(crate) fn payloads(seen: &[Seen]) -> impl Iterator<Item = &Payload> {
+pub(crate) fn payloads(seen: &[Seen]) -> impl Iterator<Item = &fetches::Payload> {
     seen.iter().filter_map(|seen| match seen {
         Seen::Record { payload, .. } | Seen::Large { payload, .. } => Some(payload),
         _ => None,
