@@ -145,15 +145,35 @@ pub(crate) fn raw(
     let lost = control.links[link].failures > 0;
     let state = &*control.state;
     let state = match whole_state {
-        true => format!(
-            "{notes} {:?} {:?} {:?} {:?} {:?} {:?}",
-            state.cluster,
-            state.commit,
-            state.group,
-            control.slots(),
-            control.names.get(..state.names_used.into()),
-            control.links.iter().map(|link| (link.phase, link.awaiting(), link.not_before)).collect::<Vec<_>>(),
-        ),
+        true => {
+            let cluster = &state.cluster;
+            let brokers =
+                cluster.nodes.brokers().map(|(_, node)| (node.id, cluster.nodes.host(node), node.port, node.versions));
+            // not the flags of requests: which of them has left already depends on how the answer came
+            let slots = control.slots().iter().map(|slot| {
+                (
+                    slot.topic,
+                    slot.partition,
+                    slot.phase,
+                    slot.position,
+                    slot.acked,
+                    slot.epoch,
+                    slot.leader,
+                    slot.leader_epoch,
+                )
+            });
+            format!(
+                "{notes} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                brokers.collect::<Vec<_>>(),
+                (cluster.coordinator(), cluster.metadata, cluster.find, cluster.contacted),
+                state.commit,
+                state.group,
+                slots.collect::<Vec<_>>(),
+                control.names.get(..state.names_used.into()),
+                control.links.first().map(|link| (link.phase, link.failures)),
+                control.links.last().map(|link| (link.phase, link.failures)),
+            )
+        }
         false => String::new(),
     };
     Answered { errors, lost, read, goes_on, state }

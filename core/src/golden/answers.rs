@@ -340,8 +340,10 @@ fn headers(name: &str, mut records: Bytes<'_>, batches: &[Value]) {
             (int(&fields["base_timestamp"]), int(&fields["max_timestamp"]))
         );
         assert_eq!(format!("{:08x}", head.crc), string(&fields["crc32c"]), "{name}");
-        assert_eq!(head.size, int::<u32>(&fields["batch_length"]) + 12, "{name}");
-        records = &records[head.size as usize..];
+        let (_, (offset, size, magic)) = item(batch::entry(records)).expect(name);
+        let entry = (head.base_offset, int::<u32>(&fields["batch_length"]) + 12, int(&fields["magic"]));
+        assert_eq!((offset, size, magic), entry, "{name}");
+        records = &records[size as usize..];
     }
     assert_eq!(records, [0u8; 0], "{name}");
 }

@@ -256,3 +256,58 @@ fn single_batches() {
     }
     assert_eq!((uncompressed, codecs), (9, 30));
 }
+
+/// Eight records of about 1 KB in the smallest window, by each policy.
+#[test]
+fn records_larger_than_the_window() {
+    let fetched = fetched().into_iter().find(|fetched| fetched.name() == "librdkafka-none-1024").expect("captured");
+    let out = |policy| {
+        let mut run = fetched.run(MIN_WINDOW, &[Pieces::Whole]);
+        run.large_records = policy;
+        run.out()
+    };
+    let streamed = out(LargeRecords::Stream);
+    let large = |seen: &Seen| match seen {
+        Seen::Large { offset, payload, .. } => Some((*offset, payload.value.as_ref().map_or(0, Vec::len))),
+        _ => None,
+    };
+    let values: Vec<_> = streamed.seen.iter().filter_map(large).collect();
+    assert_eq!(values.iter().map(|value| value.0).collect::<Vec<_>>(), (0..8).collect::<Vec<_>>());
+
+    let skipped = out(LargeRecords::Skip);
+    let sizes = skipped.seen.iter().zip(&values).map(|(seen, &(expected, value))| match seen {
+        Seen::Skipped { partition: 0, offset, size } if *offset == expected && *size as usize > value => *size,
+        other => panic!("{other:?}"),
+    });
+    let sizes: Vec<u32> = sizes.collect();
+    assert_eq!((skipped.seen.len(), &skipped.positions[..]), (8, &[(8, 8)][..]));
+
+    let refused = out(LargeRecords::Error);
+    let errors: Vec<_> = refused.seen.iter().collect();
+    assert_eq!(errors.len(), 8);
+    for (place, seen) in errors.into_iter().enumerate() {
+        let Seen::Error(Error::Partition(error)) = seen else { panic!("{seen:?}") };
+        let at = place as i64;
+        assert_eq!((error.offset, error.next), (at, at + 1));
+        assert_eq!(error.kind, PartitionErrorKind::RecordTooLarge(sizes[place]));
+    }
+}
+
+/// A batch larger than the window is judged at its end: its records were lent, and none of them may be committed.
+#[test]
+fn a_wrong_crc_of_a_batch_that_streams() {
+    let fetched = fetched().into_iter().find(|fetched| fetched.name() == "fetch-v11-readings-none").expect("captured");
+    let mut bytes = fetched.body().to_vec();
+    let last = bytes.len() - 1; // of the second batch: the number of headers, or a header's value
+    let value = bytes.iter().rposition(|&byte| byte == b'}').expect("JSON values");
+    assert!(value < last);
+    bytes[value] ^= 1;
+    let mut run = fetched.run(MIN_WINDOW, &[]);
+    (run.answers, run.again) = (vec![(&bytes[..], Pieces::Whole)], 0);
+    let out = run.out();
+    let records = out.seen.iter().filter(|seen| matches!(seen, Seen::Record { .. })).count();
+    let Some(Seen::Error(Error::Partition(error))) = out.seen.last() else { panic!("{:?}", out.seen.last()) };
+    assert_eq!(records, 30);
+    assert_eq!((error.kind, error.offset, error.next), (PartitionErrorKind::Corrupt, 20, 30));
+    assert_eq!(out.positions, [(30, 20)], "read to the end, to be committed up to the second batch");
+}

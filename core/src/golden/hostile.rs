@@ -252,6 +252,45 @@ fn negative_and_huge_lengths() {
 }
 
 #[test]
+fn a_broker_without_a_common_version_says_both_ranges() {
+    let ranges = [
+        (1i16, 4i16, 18i16),
+        (2, 1, 11),
+        (3, 0, 13),
+        (8, 2, 10),
+        (9, 1, 10),
+        (10, 0, 6),
+        (11, 2, 9),
+        (12, 0, 4),
+        (13, 0, 5),
+        (14, 0, 5),
+        (18, 0, 4),
+    ];
+    let with = |api: i16, range: Option<(i16, i16)>| {
+        let other = ranges.into_iter().filter(|entry| entry.0 != api);
+        let all: Vec<_> = other.chain(range.map(|(min, max)| (api, min, max))).collect();
+        let entries = all.iter().flat_map(|&(api, min, max)| [api, min, max]).flat_map(i16::to_be_bytes);
+        let body: Vec<u8> = [0, 0, 0, 0, 0, all.len() as u8].into_iter().chain(entries).collect();
+        answer(Api::ApiVersions, 0, MIN_WINDOW, &body, Pieces::Whole, false)
+    };
+    assert_eq!(with(1, Some((4, 18))).errors, []);
+    let table = [
+        (Api::Fetch, Some((12, 18)), ProtocolErrorKind::Version(10, 11, 12, 18)),
+        (Api::Fetch, Some((0, 9)), ProtocolErrorKind::Version(10, 11, 0, 9)),
+        (Api::Fetch, None, ProtocolErrorKind::Version(10, 11, 0, -1)),
+        (Api::Metadata, Some((8, 13)), ProtocolErrorKind::Version(7, 7, 8, 13)),
+        (Api::ListOffsets, Some((0, 3)), ProtocolErrorKind::Version(4, 5, 0, 3)),
+        (Api::OffsetFetch, Some((6, 10)), ProtocolErrorKind::Version(5, 5, 6, 10)),
+    ];
+    for (api, range, kind) in table {
+        let out = with(api as i16, range);
+        let [Error::Protocol(error)] = out.errors[..] else { panic!("{api:?}: {out:?}") };
+        assert_eq!((error.api, error.kind), (api, kind));
+        assert!(out.lost && out.goes_on, "{api:?}: it may be another broker the next time");
+    }
+}
+
+#[test]
 fn tables_name_the_same_apis() {
     for (api, name) in super::APIS {
         assert!(ASKED.iter().any(|asked| asked.0 == api), "{name}");

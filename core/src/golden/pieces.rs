@@ -31,9 +31,9 @@ fn boundaries(body: &[u8]) -> Vec<usize> {
     let mut found = vec![0, 4, 6, 10, 14, body.len()];
     let mut at = 0;
     while let Some(rest) = body.get(at..) {
-        match item(batch::batch(rest)) {
-            Ok((records, head)) if rest[16] == 2 && head.size as usize <= rest.len() => {
-                let end = at + head.size as usize;
+        match (item(batch::batch(rest)), item(batch::entry(rest))) {
+            (Ok((records, _)), Ok((_, (_, size, 2)))) if size as usize <= rest.len() => {
+                let end = at + size as usize;
                 found.extend([at, at + 12, at + 17, at + 21, at + 61]);
                 let mut left = &records[..end - at - 61];
                 while let Ok((next, _)) = item(record::record(left)) {

@@ -218,8 +218,7 @@ fn fetch() {
                 (slot.partition, slot.leader_epoch) = (int(&row["partition"]), int(&row["current_leader_epoch"]));
                 slot.position = int(&row["fetch_offset"]);
                 assert_eq!(int::<i64>(&row["log_start_offset"]), -1);
-                // an end that is not told yet would make max_wait_ms 0
-                slot.set(Slot::LISTED | Slot::END_REPORTED);
+                slot.set(Slot::LISTED | Slot::END_REPORTED); // nothing to tell: a long poll
             });
             sent(c, 1, Api::Fetch, &case, &Op::Event)
         });

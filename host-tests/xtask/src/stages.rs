@@ -1,7 +1,7 @@
 //! The stages. A new one is a line in a table and a function.
 
 use crate::memory;
-use crate::setup::{Tool, MSRV};
+use crate::setup::{self, Tool, MSRV};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -24,6 +24,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "targets", about: "core for four microcontroller targets", needs: &[Rust], run: targets },
     Stage { name: "msrv", about: "core with the oldest supported compiler", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
+    Stage { name: "fuzz", about: "each fuzz target for twelve seconds", needs: &[Rust], run: fuzz },
     Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
     Stage { name: "scripted", about: "the consumer over a cluster in memory and virtual time", needs: &[Rust], run: scripted },
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
@@ -59,6 +60,27 @@ fn targets() -> Outcome {
         for features in ["", "--features group", "--features group,crc-table-1k,defmt"] {
             cargo(&format!("build -p nanokafka --no-default-features --target {target} {features}"))?;
         }
+    }
+    Ok(())
+}
+
+/// The folder is laid out for cargo-fuzz, which adds AddressSanitizer and so needs a nightly compiler. Core is free of unsafe code:
+/// what it would find are panics and loops, for which the coverage that the pinned compiler can insert is enough.
+fn fuzz() -> Outcome {
+    const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+        -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+        -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
+    const BUILD: &str = "build --release --locked --manifest-path host-tests/fuzz/Cargo.toml --target-dir target/fuzz";
+    let host = setup::host()?;
+    // with --target the flags are not for build scripts
+    run(Command::new("cargo").args(words(BUILD)).args(["--target", &host]).env("RUSTFLAGS", COVERAGE))?;
+    for target in ["frame", "answer", "fetch", "batch", "record"] {
+        let found = format!("target/fuzz/corpus/{target}");
+        std::fs::create_dir_all(&found).map_err(|error| format!("{found}: {error}"))?;
+        let seeds = format!("host-tests/fuzz/seeds/{target}");
+        let mut command = Command::new(format!("target/fuzz/{host}/release/{target}"));
+        command.args([&found, &seeds]).args(words("-max_total_time=12 -timeout=10 -max_len=4096 -verbosity=0"));
+        run(command.args(["-print_final_stats=1", "-artifact_prefix=target/fuzz/"]))?;
     }
     Ok(())
 }
@@ -130,6 +152,8 @@ fn real_long() -> Outcome {
 
 fn real_old() -> Outcome {
     tests("-p nanokafka-real --features extended --test old -- --test-threads=1")
+}
+
 fn old_demo() -> Outcome {
     tests("-p nanokafka-demo --features extended --test demo old -- --test-threads=1")
 }
