@@ -1,0 +1,146 @@
+//! The front end of a loop that does not wait: the same methods with the time and the transport as arguments.
+use super::{committed, finish, turn, Superloop, CLOSE_TIMEOUT};
+use crate::drive::{Op, Ready};
+use crate::partitions::Slot;
+use crate::wire::list_offsets::{EARLIEST, LATEST};
+use crate::{Consumer, Error, Event, Instant, PartitionOffset, Transport};
+use core::task::{Context, Poll, Waker};
+
+impl Consumer<'_, Superloop> {
+    /// Does what can be done now. `None`: call again when bytes have moved or at [`next_timeout`](Self::next_timeout).
+    ///
+    /// # Errors
+    /// What needs somebody; see each variant of [`Error`]. Go on polling unless it [`is_fatal`](Error::is_fatal).
+    pub fn poll<T: Transport + ?Sized>(
+        &mut self,
+        now: Instant,
+        net: &mut T,
+    ) -> Result<Option<Event<'_, Superloop>>, Error> {
+        self.enter_poll(now);
+        let (mut control, window, _) = self.halves();
+        let ready = turn(&mut control, Some(window), net, now, &mut Op::Event)?;
+        Ok(ready.map(|ready| self.lend(ready)))
+    }
+
+    /// When to call again though no byte has moved.
+    pub fn next_timeout(&mut self, now: Instant) -> Instant {
+        self.control().next_timeout(&Op::Event, false, now)
+    }
+
+    fn run<T: Transport + ?Sized>(
+        &mut self,
+        now: Instant,
+        net: &mut T,
+        op: &mut Op<'_, '_>,
+        lend_window: bool,
+    ) -> Poll<Result<Ready, Error>> {
+        let (mut control, window, _) = self.halves();
+        match turn(&mut control, Some(window).filter(|_| lend_window), net, now, op) {
+            Ok(Some(ready)) => Poll::Ready(Ok(ready)),
+            Ok(None) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+
+    /// Commits what was handed out; call it until it is ready.
+    ///
+    /// # Errors
+    /// [`Error::Broker`] when the broker refuses.
+    pub fn commit_sync<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Poll<Result<(), Error>> {
+        let open = self.control().state.commit.is_open() || self.control().state.commit.finished;
+        if !open {
+            if let Err(error) = self.ask_commit(None) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        self.run(now, net, &mut Op::Commit, false).map(|result| committed(Some(result?)))
+    }
+
+    /// Fills in the offsets that the group has committed, of any partitions; call it until it is ready.
+    ///
+    /// # Errors
+    /// [`UsageError::NoGroup`](crate::UsageError::NoGroup), [`Error::Broker`].
+    pub fn committed<T: Transport + ?Sized>(
+        &mut self,
+        now: Instant,
+        net: &mut T,
+        offsets: &mut [PartitionOffset<'_>],
+    ) -> Poll<Result<(), Error>> {
+        if let Err(error) = self.control().needs_group() {
+            return Poll::Ready(Err(error));
+        }
+        self.run(now, net, &mut Op::Committed(offsets), false).map(|result| result.map(|_| ()))
+    }
+
+    /// Fills in the offsets behind the last records of assigned partitions; call it until it is ready.
+    ///
+    /// # Errors
+    /// [`UsageError::NotAssigned`](crate::UsageError::NotAssigned).
+    pub fn end_offsets<T: Transport + ?Sized>(
+        &mut self,
+        now: Instant,
+        net: &mut T,
+        offsets: &mut [PartitionOffset<'_>],
+    ) -> Poll<Result<(), Error>> {
+        self.offsets(now, net, offsets, Some(LATEST))
+    }
+
+    /// Fills in the first offsets of assigned partitions' logs; call it until it is ready.
+    ///
+    /// # Errors
+    /// [`UsageError::NotAssigned`](crate::UsageError::NotAssigned).
+    pub fn beginning_offsets<T: Transport + ?Sized>(
+        &mut self,
+        now: Instant,
+        net: &mut T,
+        offsets: &mut [PartitionOffset<'_>],
+    ) -> Poll<Result<(), Error>> {
+        self.offsets(now, net, offsets, Some(EARLIEST))
+    }
+
+    /// Fills in the first offsets whose records are not older than the entries' timestamps, of assigned partitions; call it
+    /// until it is ready.
+    ///
+    /// # Errors
+    /// [`UsageError::NotAssigned`](crate::UsageError::NotAssigned).
+    pub fn offsets_for_times<T: Transport + ?Sized>(
+        &mut self,
+        now: Instant,
+        net: &mut T,
+        offsets: &mut [PartitionOffset<'_>],
+    ) -> Poll<Result<(), Error>> {
+        self.offsets(now, net, offsets, None)
+    }
+
+    fn offsets<T: Transport + ?Sized>(
+        &mut self,
+        now: Instant,
+        net: &mut T,
+        offsets: &mut [PartitionOffset<'_>],
+        timestamp: Option<i64>,
+    ) -> Poll<Result<(), Error>> {
+        let asked = self.control().slots().iter().any(|slot| slot.is(Slot::QUERIED));
+        if !asked {
+            if let Err(error) = self.ask_offsets(offsets, timestamp) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        self.run(now, net, &mut Op::Offsets(offsets), true).map(|result| result.map(|_| ()))
+    }
+
+    /// Commits if that is automatic, leaves the group unless the member is static, and ends the connections in order; call
+    /// it until it is ready, which takes at most 5 s.
+    pub fn close<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Poll<Result<(), Error>> {
+        if self.control().state.close_at == Instant::from_millis(0) {
+            self.begin_close();
+            self.control().state.close_at = now.after(CLOSE_TIMEOUT);
+        }
+        let deadline = self.control().state.close_at;
+        if now < deadline && self.run(now, net, &mut Op::Leave, false).is_pending() {
+            return Poll::Pending;
+        }
+        let (mut control, ..) = self.halves();
+        let closed = finish(&mut control, net, &mut Context::from_waker(Waker::noop()), now, deadline);
+        closed.map(|()| control.take_commit_result().unwrap_or(Ok(())))
+    }
+}
