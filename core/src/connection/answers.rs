@@ -1,7 +1,8 @@
 //! Who acts on what arrives: one item of an answer at a time, from the control connection's buffer or from the window.
 use super::inbox::Inbox;
 use super::{Broken, CONTROL};
-use crate::drive::{Failure, Op, Ready};
+use crate::connection::failure::Failure;
+use crate::drive::{Op, Ready};
 use crate::state::Control;
 use crate::wire::answer::{Progress, END};
 use crate::wire::primitives::{item, Bytes, Parsed, Stop};

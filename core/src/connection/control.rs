@@ -2,7 +2,8 @@
 //! for it, so that no deadline passes without effect.
 use super::{Phase, CONTROL};
 use crate::cluster::nodes::BOOTSTRAP;
-use crate::drive::{Failure, Op};
+use crate::connection::failure::Failure;
+use crate::drive::Op;
 #[cfg(feature = "group")]
 use crate::group;
 use crate::state::{Control, Mode};

@@ -6,6 +6,7 @@ use core::task::{Context, Poll};
 
 pub(crate) mod answers;
 pub(crate) mod control;
+pub(crate) mod failure;
 pub(crate) mod inbox;
 pub(crate) mod requests;
 

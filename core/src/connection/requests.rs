@@ -1,6 +1,7 @@
 //! What is written: each request as a function of what there is, run once to count and again for every fill of the send buffer.
 use super::{Broken, Link, CONTROL, SEND_BUFFER};
-use crate::drive::{Failure, Op};
+use crate::connection::failure::Failure;
+use crate::drive::Op;
 use crate::partitions::Slot;
 use crate::state::{topic, Control};
 use crate::strings;

@@ -1,6 +1,7 @@
 //! What the fetch connections do next: which leader each is for, what is asked there, and when a waiting Fetch is given up.
+use crate::connection::failure::Failure;
 use crate::connection::{Link, Phase as LinkPhase, CONTROL};
-use crate::drive::{Failure, Op};
+use crate::drive::Op;
 use crate::partitions::{Phase, Slot};
 use crate::state::Control;
 use crate::wire::list_offsets::{EARLIEST, LATEST};

@@ -3,8 +3,9 @@
 //! A batch that fits the window is checked before its first record is lent. A larger one is checked as it passes: its records are lent before
 //! the verdict, and what may be committed stays where the batch began until the verdict is good.
 use crate::config::LargeRecords;
+use crate::connection::failure::Failure;
 use crate::connection::Broken;
-use crate::drive::{Failure, Ready};
+use crate::drive::Ready;
 use crate::error::PartitionErrorKind;
 use crate::partitions::{Phase, Slot};
 use crate::state::Control;

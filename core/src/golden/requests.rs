@@ -1,8 +1,9 @@
 //! Requests, byte for byte, through the same two passes as on a device: counted first, then written piece by piece into a send
 //! buffer full of rubbish.
 use super::{cases, from_hex, hex, int, list, string, Case, Frame};
+use crate::connection::failure::Failure;
 use crate::connection::{Phase as LinkPhase, CONTROL, SEND_BUFFER};
-use crate::drive::{Failure, Op};
+use crate::drive::Op;
 use crate::fuzzing::peer::{Memory, Peer, Reply};
 use crate::group::Phase as Member;
 use crate::partitions::Slot;

@@ -1,0 +1,128 @@
+//! What becomes of a connection that fails, and who hears of it: transient losses are mended in silence, lasting ones are told.
+use super::{Broken, Phase, CONTROL};
+use crate::cluster::{address, backoff};
+use crate::config::servers;
+use crate::drive::Op;
+use crate::error::{ConnectError, ProtocolError};
+use crate::state::{Control, Parked};
+use crate::{Api, ConnectionId, Error, Instant, ProtocolErrorKind, TopicName, Transport};
+
+/// How a step failed.
+pub(crate) enum Failure {
+    /// The application is told; the connection is fine.
+    Error(Error),
+    /// The connection is gone; the application is told when it lasts.
+    Link(Broken),
+    /// Both.
+    Fatal(Error),
+    /// The broker does not share a version with us: told at once, tried again with backoff.
+    Version(Api, ProtocolErrorKind),
+}
+
+impl Control<'_> {
+    /// A connection failed, or only what was asked on it. Returns what the application must know.
+    pub(crate) fn failed<T: Transport + ?Sized>(
+        &mut self,
+        index: usize,
+        failure: Failure,
+        net: &mut T,
+        op: &Op<'_, '_>,
+        now: Instant,
+    ) -> Option<Error> {
+        let error = match failure {
+            Failure::Error(error) => Some(error),
+            Failure::Fatal(error) => {
+                self.disconnect(index, net, now);
+                Some(error)
+            }
+            Failure::Version(api, kind) => {
+                self.disconnect(index, net, now);
+                Some(ProtocolError { api, position: 0, kind }.into())
+            }
+            Failure::Link(broken) => {
+                let told = self.report(index, broken, now);
+                let idle = self.links.get(index).is_some_and(|link| link.phase == Phase::Up && link.is_idle());
+                self.disconnect(index, net, now);
+                if idle {
+                    // an idle connection that the broker closed is no failure
+                    if let Some(link) = self.links.get_mut(index) {
+                        (link.failures, link.not_before) = (0, now);
+                    }
+                }
+                told
+            }
+        }?;
+        // what does not concern this call waits for the next `poll`
+        if matches!(op, Op::Chunk | Op::Tend | Op::Commit | Op::Leave) {
+            self.state.parked = Parked::Error(error);
+            return None;
+        }
+        Some(error)
+    }
+
+    /// Whether a connection that cannot be made is the application's business by now.
+    fn report(&mut self, index: usize, broken: Broken, now: Instant) -> Option<Error> {
+        let listed = servers(self.config.bootstrap_servers).count().clamp(3, 100);
+        let contacted = self.state.cluster.contacted;
+        let limit = self.config.default_api_timeout;
+        let error = self.connect_error(index, broken);
+        let link = self.links.get_mut(index)?;
+        if link.failures == 0 {
+            link.failing_since = now;
+        }
+        let told = match broken {
+            _ if contacted => link.failing_since.until(now) >= limit,
+            Broken::Protocol(_) | Broken::Timeout => true,
+            _ => usize::from(link.failures.saturating_add(1)) % listed == 0,
+        };
+        if told {
+            link.failing_since = now;
+        }
+        told.then_some(error)
+    }
+
+    pub(crate) fn connect_error(&self, index: usize, broken: Broken) -> Error {
+        let Some(link) = self.links.get(index) else { return Error::Timeout(Api::Metadata) };
+        let api = Api::from_key(link.awaiting().api);
+        let position = match index {
+            CONTROL => self.state.inboxes.first(),
+            _ => self.state.inboxes.last(),
+        };
+        let position = position.map_or(0, |inbox| inbox.position);
+        match (broken, api) {
+            (Broken::Protocol(kind), Some(api)) => ProtocolError { api, position, kind }.into(),
+            (Broken::Closed, Some(api @ Api::ApiVersions)) => {
+                ProtocolError { api, position: 0, kind: ProtocolErrorKind::Closed }.into()
+            }
+            (Broken::Timeout, Some(api)) => Error::Timeout(api),
+            _ => {
+                let (host, port) = address(&self.state.cluster, self.config, link.node).unwrap_or(("", 0));
+                Error::Transport(ConnectError { host: TopicName::new(host), port, cause: broken.transport() })
+            }
+        }
+    }
+
+    /// Gives a connection up after a failure; it is made again after a while.
+    fn disconnect<T: Transport + ?Sized>(&mut self, index: usize, net: &mut T, now: Instant) {
+        net.abort(ConnectionId::new(index as u8));
+        let failures = self.links.get(index).map_or(0, |link| link.failures);
+        let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
+        let wait = backoff(first, max, failures, &mut self.state.random);
+        let lost_answer = self.links.get(index).is_some_and(|link| link.awaiting().api != 0 || link.phase != Phase::Up);
+        self.requests_lost(index, now);
+        let cluster = &mut self.state.cluster;
+        let Some(link) = self.links.get_mut(index) else { return };
+        if let Some(node) = cluster.nodes.get_mut(link.node).filter(|_| lost_answer) {
+            node.asked = false; // it may come back as another version
+        }
+        if index == CONTROL && lost_answer {
+            cluster.lose_coordinator();
+        }
+        debug!("connection {} lost {} times in a row, again in {} ms", index, failures, crate::time::millis(wait));
+        link.reset();
+        link.failures = failures.saturating_add(1);
+        link.not_before = now.after(wait);
+        link.visited = false;
+        self.state.plan = true;
+    }
+}
