@@ -189,8 +189,8 @@ impl<'r, IO> Consumer<'r, IO> {
     /// # Errors
     /// [`UsageError::NoGroup`].
     pub fn commit_async(&mut self) -> Result<(), Error> {
-        let mut control = self.control();
-        control.acknowledge_lent();
+        let (mut control, window, _) = self.halves();
+        control.settle(window);
         control.commit_async()
     }
 
@@ -263,7 +263,8 @@ impl<'r, IO> Consumer<'r, IO> {
 
     /// Before a question about offsets: all of its partitions must be ours, as their leaders are known.
     fn ask_offsets(&mut self, offsets: &mut [PartitionOffset<'_>], timestamp: Option<i64>) -> Result<(), Error> {
-        let mut control = self.control();
+        let (mut control, window, _) = self.halves();
+        control.settle(window);
         for entry in offsets.iter() {
             let found = control.find(entry.topic, entry.partition);
             found.ok_or(UsageError::NotAssigned(crate::TopicName::new(entry.topic), entry.partition))?;
@@ -292,11 +293,11 @@ impl<'r, IO> Consumer<'r, IO> {
     }
 
     fn ask_commit(&mut self, explicit: Option<&[PartitionOffset<'_>]>) -> Result<(), Error> {
-        let mut control = self.control();
+        let (mut control, window, _) = self.halves();
         control.needs_group()?;
         match explicit {
             None => {
-                control.acknowledge_lent();
+                control.settle(window);
                 control.want_commit();
             }
             Some(offsets) => {
@@ -314,8 +315,8 @@ impl<'r, IO> Consumer<'r, IO> {
     }
 
     fn begin_close(&mut self) {
-        let mut control = self.control();
-        control.acknowledge_lent();
+        let (mut control, window, _) = self.halves();
+        control.settle(window);
         if control.commits_automatically() {
             control.want_commit();
         }

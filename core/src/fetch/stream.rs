@@ -8,7 +8,7 @@ use crate::connection::Broken;
 use crate::drive::Ready;
 use crate::error::PartitionErrorKind;
 use crate::partitions::{Phase, Slot};
-use crate::state::Control;
+use crate::state::{Control, Parked};
 use crate::wire::batch::{self, Batch, CRC_START, HEADER};
 use crate::wire::crc32c::Crc32c;
 use crate::wire::primitives::{be_i8, item, move_down, varint, varlong, Stop};
@@ -200,6 +200,26 @@ impl Control<'_> {
             let taken = core::mem::take(&mut stream.taken);
             stream.lent = 0;
             self.pass(window, taken);
+        }
+    }
+
+    /// Nothing is lent any more. What was taken counts, and of a batch larger than the window that was taken to its end
+    /// the verdict is given now: a commit need not wait for the next poll.
+    pub(crate) fn settle(&mut self, window: &[u8]) {
+        self.acknowledge_lent();
+        self.release_lent(window);
+        if self.state.stream.at == At::Value {
+            self.end_value(window);
+        }
+        if self.state.stream.at != At::Records || !self.state.stream.streaming {
+            return;
+        }
+        let n = self.state.stream.skip.min(self.window().len());
+        self.state.stream.skip -= n;
+        self.pass(window, n);
+        let index = self.wanted().map(|(index, _)| index).filter(|_| self.state.stream.batch_left == 0);
+        if let Some(Err(Failure::Error(error))) = index.map(|index| self.batch_done(index)) {
+            self.state.parked = Parked::Error(error);
         }
     }
 

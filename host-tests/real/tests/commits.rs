@@ -3,6 +3,7 @@
 use nanokafka::{Config, Error, OffsetReset, PartitionOffset, TopicPartition, UsageError};
 use nanokafka_brokers::mock::rdkafka::consumer::{BaseConsumer, Consumer as _};
 use nanokafka_brokers::mock::rdkafka::{ClientConfig, TopicPartitionList};
+use nanokafka_brokers::mock::{Producer, Record};
 use nanokafka_brokers::wait_for;
 use nanokafka_real::{config, consumer, kafka, partitions, poll_until, quiet, send, take, topic, unique};
 use nanokafka_real::{Ledger, Outcome, SOON};
@@ -248,6 +249,37 @@ fn a_commit_wanted_while_another_is_out_is_not_forgotten() -> Outcome {
         case.check(&[(0, 2)])?;
     }
     Ok(())
+}
+
+/// The verdict on a batch larger than the window came with the next poll, and the commit did not cover it.
+#[test]
+fn a_batch_larger_than_the_window_is_committed_when_it_is_taken_to_its_end() -> Outcome {
+    let case = Case::new("larger")?;
+    let producer = Producer::new(kafka().bootstrap(), &[("linger.ms", "200")])?;
+    for _ in 0..100 {
+        producer.send(&Record { topic: &case.topic, value: Some(&[7; 100]), ..Record::default() })?;
+    }
+    // and one that does not fit, alone in its batch
+    producer.flush()?;
+    producer.send(&Record { topic: &case.topic, value: Some(&[8; 100_000]), ..Record::default() })?;
+    producer.flush()?;
+    let mut consumer = case.consumer(case.config())?;
+    take(&mut consumer, 100)?;
+    consumer.commit_sync()?;
+    // its first record is not committed before its last is checked
+    case.check(&[(0, 20)])?;
+    take(&mut consumer, 20)?;
+    consumer.commit_sync()?;
+    case.check(&[(0, 120)])?;
+    poll_until(&mut consumer, "the large record", SOON, |event| match event.expect("nothing fails") {
+        Event::LargeRecord(mut record) => {
+            Some(std::io::copy(&mut record, &mut std::io::sink()).expect("nothing fails"))
+        }
+        _ => None,
+    });
+    consumer.commit_sync()?;
+    case.check(&[(0, 121)])?;
+    Ok(consumer.close()?)
 }
 
 #[test]

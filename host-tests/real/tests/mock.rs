@@ -1,6 +1,7 @@
 //! Errors that a broker answers, one API at a time: what passes is nobody's business, what does not is told.
 
 use nanokafka::{Config, Error};
+use nanokafka_brokers::mock::rdkafka::types::RDKafkaRespErr;
 use nanokafka_brokers::mock::{ApiKey, Mock, Record, CUT};
 use nanokafka_real::{config, consumer, partitions, poll_until, read, Ledger, Outcome, SOON};
 use nanokafka_std::blocking::{Consumer, Event};
@@ -152,7 +153,6 @@ fn what_is_final_is_told() -> Outcome {
         (ApiKey::OffsetFetch, 30, "the broker answered OffsetFetch with GROUP_AUTHORIZATION_FAILED", false),
         (ApiKey::ListOffsets, 29, "the broker answered ListOffsets with TOPIC_AUTHORIZATION_FAILED (29) for t-", false),
         (ApiKey::Fetch, 29, "the broker answered Fetch with TOPIC_AUTHORIZATION_FAILED (29) for t-", false),
-        (ApiKey::Metadata, 29, "the broker answered Metadata with TOPIC_AUTHORIZATION_FAILED (29) for topic t", false),
         (ApiKey::Fetch, 2, "rests at offset 0: the broker answered CORRUPT_MESSAGE (2)", false),
     ];
     for (api, code, text, fatal) in cases {
@@ -167,6 +167,21 @@ fn what_is_final_is_told() -> Outcome {
         assert_eq!(error.is_fatal(), fatal, "{api:?} {code}: {said}");
     }
     Ok(())
+}
+
+#[test]
+fn a_topic_that_is_refused_is_told_and_read_once_it_is_allowed() -> Outcome {
+    let (mock, bootstrap) = start()?;
+    let mut ledger = Ledger::default();
+    produce(&mock, &mut ledger)?;
+    mock.control().topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)?;
+    let mut consumer = consumer(quick(&bootstrap), 4096)?;
+    consumer.assign(&partitions("t", 2))?;
+    let error = poll_until(&mut consumer, "the refusal", SOON, |event| event.err());
+    assert_eq!(error.to_string(), "the broker answered Metadata with TOPIC_AUTHORIZATION_FAILED (29) for topic t");
+    assert!(!error.is_fatal());
+    mock.control().topic_error("t", RDKafkaRespErr::RD_KAFKA_RESP_ERR_NO_ERROR)?;
+    Ok(read(&mut consumer, &mut ledger)?)
 }
 
 #[test]

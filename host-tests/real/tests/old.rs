@@ -8,7 +8,7 @@ use nanokafka_real::{config, consumer, partitions, produce_mixed, read, take, Ou
 fn main_path(release: &str) -> Outcome {
     let kafka = Kafka::start(1, release, &[])?;
     kafka.admin("create t 4 1")?;
-    wait_for("leaders", SOON, || Ok(!kafka.admin("leader t")?.contains(":-1/")))?;
+    wait_for("leaders", SOON, || Ok(kafka.admin("leader t").is_ok_and(|leaders| !leaders.contains(":-1/"))))?;
     let produced = produce_mixed(kafka.bootstrap(), "t", 4, 20_000)?;
     for window in [4096, 65_536] {
         let mut reader = consumer(config(kafka.bootstrap()), window)?;
