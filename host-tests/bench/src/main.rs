@@ -3,7 +3,6 @@
 mod broker;
 mod machine;
 mod programs;
-mod proxy;
 mod rows;
 mod table;
 

@@ -71,7 +71,12 @@ impl<T: Transport> Transport for Meter<T> {
         read
     }
 
-    fn poll_write(&mut self, cx: &mut Context<'_>, id: ConnectionId, buf: &[u8]) -> Poll<Result<usize, TransportError>> {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        buf: &[u8],
+    ) -> Poll<Result<usize, TransportError>> {
         let wrote = self.inner.poll_write(cx, id, buf);
         if let Poll::Ready(Ok(n)) = wrote {
             let pending = &mut self.written[id.index()];

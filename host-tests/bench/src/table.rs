@@ -63,3 +63,32 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_over_its_limit_or_not_measured_misses() {
+        assert!(!Row::limited("f", 1.0, 1.0, "").misses());
+        assert!(Row::limited("f", 1.01, 1.0, "").misses());
+        assert!(Row::limited("f", f64::NAN, 1.0, "").misses());
+        assert!(Row::failed("f", &Error::other("broken")).misses());
+        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
+    }
+
+    #[test]
+    fn only_what_stands_between_the_markers_is_replaced() -> Result<()> {
+        let file = std::env::temp_dir().join(format!("nanokafka-table-{}", std::process::id()));
+        let file = file.to_str().expect("a name in UTF-8");
+        std::fs::write(file, format!("a\n{BEGIN}\nold\n{END}\nb\n"))?;
+        write(file, "new\n")?;
+        let text = std::fs::read_to_string(file)?;
+        std::fs::write(file, "no place for it")?;
+        let nowhere = write(file, "new\n");
+        std::fs::remove_file(file)?;
+        assert_eq!(text, format!("a\n{BEGIN}\nnew\n{END}\nb\n"));
+        assert!(nowhere.is_err());
+        Ok(())
+    }
+}

@@ -1,12 +1,12 @@
 //! Members of a group that have nothing to do, with default configurations, at the same time.
 
 use crate::broker::Broker;
-use crate::programs::Who;
-use crate::proxy::Proxy;
+use crate::programs::{Running, Who};
 use crate::table::Row;
 use crate::Error;
 use nanokafka_bench::usage;
-use nanokafka_brokers::{Kafka, RELEASE};
+use std::collections::HashMap;
+use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -14,42 +14,76 @@ use std::time::Duration;
 const SETTLE: Duration = Duration::from_secs(6);
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Default `client.id`s, which tell the proxy whose bytes it carries.
-const IDS: [&str; 2] = ["nanokafka", "rdkafka"];
+/// IPv4, and TCP with timestamps as Linux sends it.
+const HEADERS: u64 = 20 + 32;
 
-pub fn run(_: &mut Broker) -> Result<Vec<Row>, Error> {
-    let proxy = Proxy::start()?;
-    let advertised = format!("PLAINTEXT://{}", proxy.address());
-    let kafka = Kafka::start(1, RELEASE, &[("advertised.listeners", &advertised)])?;
-    proxy.forward_to(kafka.bootstrap());
-    let start = |who: Who, name: &str| {
-        kafka.admin(&format!("create {name} 1 1"))?;
-        who.start("idle", &format!("bootstrap={} topic={name} group={name} single=true", proxy.address()))
+pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
+    let bootstrap = broker.bootstrap()?;
+    let mut start = |who: Who, name: &str| {
+        broker.create(name, 1)?;
+        who.start("idle", &format!("bootstrap={bootstrap} topic={name} group={name} single=true"))
     };
-    let members = [start(Who::Nanokafka, "ours")?, start(Who::Librdkafka, "theirs")?];
+    let members = [start(Who::Nanokafka, "idle-ours")?, start(Who::Librdkafka, "idle-theirs")?];
     sleep(SETTLE);
-    let now = || [0, 1].map(|i| (proxy.wire(IDS[i]) as f64, usage::cpu(&members[i].id()).as_secs_f64() * 1e3));
-    let before = now();
+    let before = [Usage::of(&members[0])?, Usage::of(&members[1])?];
     sleep(MINUTE);
-    let after = now();
-    let [ours, theirs] = [0, 1].map(|i| (after[i].0 - before[i].0, after[i].1 - before[i].1));
-    if ours.0 <= 0.0 || theirs.0 <= 0.0 {
-        return Err("a member that says nothing is not a member".into());
-    }
-    let (wire, cpu) = (ours.0 / theirs.0, ours.1 / theirs.1);
+    let [(wire, cpu), (their_wire, their_cpu)] =
+        [Usage::of(&members[0])?.since(&before[0])?, Usage::of(&members[1])?.since(&before[1])?];
     Ok(vec![
         Row::limited(
-            "real Kafka, idle member of a group: bytes on the wire with 40 bytes of headers for each message and its \
-             acknowledgement, over librdkafka's",
-            wire,
+            "real Kafka, idle member of a group: bytes on the wire with TCP/IP headers, over librdkafka's",
+            wire / their_wire,
             0.2,
-            format!("{wire:.2} ({:.1} KB / {:.1} KB a minute)", ours.0 / 1e3, theirs.0 / 1e3),
+            format!("{:.3} ({:.1} KB / {:.1} KB a minute)", wire / their_wire, wire / 1e3, their_wire / 1e3),
         ),
         Row::limited(
-            "real Kafka, idle member of a group: CPU over librdkafka's",
-            cpu,
+            "real Kafka, idle member of a group, polled with 1 s: CPU over librdkafka's",
+            cpu / their_cpu,
             0.4,
-            format!("{cpu:.2} ({:.1} ms / {:.1} ms a minute)", ours.1, theirs.1),
+            format!("{:.2} ({cpu:.1} ms / {their_cpu:.1} ms a minute)", cpu / their_cpu),
         ),
     ])
+}
+
+/// Until now.
+struct Usage {
+    cpu: Duration,
+    /// Of each socket, by its addresses.
+    wire: HashMap<String, u64>,
+}
+
+impl Usage {
+    fn of(process: &Running) -> Result<Self, Error> {
+        Ok(Usage { cpu: usage::cpu(&process.id()), wire: sockets(&process.id())? })
+    }
+
+    /// Bytes and milliseconds.
+    fn since(&self, before: &Usage) -> Result<(f64, f64), Error> {
+        if before.wire.is_empty() || before.wire.keys().any(|socket| !self.wire.contains_key(socket)) {
+            return Err("a connection ended while it was counted".into());
+        }
+        let wire = self.wire.values().sum::<u64>() - before.wire.values().sum::<u64>();
+        Ok((wire as f64, (self.cpu - before.cpu).as_secs_f64() * 1e3))
+    }
+}
+
+/// What the kernel counted for each TCP socket of a process: payload and segments, both ways.
+///
+/// ```text
+/// ESTAB 0 0 127.0.0.1:4321 127.0.0.1:9092 users:(("program",pid=123,fd=4)) … bytes_sent:99 … segs_out:9 segs_in:8 …
+/// ```
+fn sockets(process: &str) -> Result<HashMap<String, u64>, Error> {
+    let output = Command::new("ss").args(["-tinpHO"]).output().map_err(|error| format!("ss of iproute2: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let owned = format!("pid={process},");
+    let socket = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let count = |name: &str| {
+            let value = words.iter().find_map(|word| word.strip_prefix(name)?.strip_prefix(':'));
+            value.and_then(|value| value.parse().ok()).unwrap_or(0u64)
+        };
+        let wire = count("bytes_sent") + count("bytes_received") + HEADERS * (count("segs_out") + count("segs_in"));
+        (words.get(3..5).unwrap_or_default().join(" "), wire)
+    };
+    Ok(text.lines().filter(|line| line.contains(&owned)).map(socket).collect())
 }

@@ -1,7 +1,7 @@
 //! From `send` to the application, one record every 10 ms.
 
 use crate::broker::Broker;
-use crate::programs::Who;
+use crate::programs::{Answer, Who};
 use crate::table::{median, Row};
 use crate::Error;
 use nanokafka_bench::tasks::now;
@@ -31,7 +31,7 @@ pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
     })?;
     let mut rows = vec![];
     for (percentile, limit) in [("p50", 1.0), ("p99", 1.1)] {
-        let of = |runs: &[crate::programs::Answer]| {
+        let of = |runs: &[Answer]| {
             Ok::<_, Error>(median(runs.iter().map(|run| run.number(percentile)).collect::<Result<_, _>>()?) / 1000.0)
         };
         let (ours, theirs) = (of(&ours)?, of(&theirs)?);

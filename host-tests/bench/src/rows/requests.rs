@@ -22,6 +22,7 @@ pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
 
 fn name(key: i16) -> String {
     use Api::*;
-    let known = [ApiVersions, Metadata, FindCoordinator, JoinGroup, SyncGroup, Heartbeat, OffsetFetch, ListOffsets, Fetch];
+    let known =
+        [ApiVersions, Metadata, FindCoordinator, JoinGroup, SyncGroup, Heartbeat, OffsetFetch, ListOffsets, Fetch];
     known.into_iter().find(|&api| api as i16 == key).map_or_else(|| key.to_string(), |api| format!("{api:?}"))
 }
