@@ -20,13 +20,20 @@ pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
     let stop = AtomicBool::new(false);
     let [mut ours, mut theirs] = [const { vec![] }; 2];
     std::thread::scope(|scope| {
-        scope.spawn(|| while !stop.load(Ordering::Relaxed) && send(&producer).is_ok() {});
+        let sender = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                send(&producer).map_err(|error| error.to_string())?;
+                std::thread::sleep(INTERVAL);
+            }
+            Ok::<_, String>(())
+        });
         let runs = (0..RUNS).try_for_each(|_| {
             ours.push(Who::Nanokafka.run("latency", &options)?);
             theirs.push(Who::Librdkafka.run("latency", &options)?);
             Ok::<_, Error>(())
         });
         stop.store(true, Ordering::Relaxed);
+        sender.join().map_err(|_| "the producer panicked")??;
         runs
     })?;
     let mut rows = vec![];
@@ -42,11 +49,10 @@ pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
     Ok(rows)
 }
 
-/// A record that says when it was sent, and the wait for the next.
+/// A record that says when it was sent.
 fn send(producer: &Producer) -> Result<(), Error> {
     let mut value = [b'x'; 100];
     value[..8].copy_from_slice(&now().to_be_bytes());
     producer.send(&Record { topic: TOPIC, value: Some(&value), ..Record::default() })?;
-    std::thread::sleep(INTERVAL);
     Ok(())
 }
