@@ -171,17 +171,33 @@ impl Control<'_> {
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
         }
+        if code != ErrorCode::NONE {
+            warn!("commit: {}", code);
+        }
         if (is_retriable(code) && !hopeless) || (code == ErrorCode::NONE && omitted) {
             commit.job.retry(self.config, random, now);
             return;
         }
+        // what was wanted while this one was out is not in it: the next one's result counts
+        let again = commit.job.wanted;
         commit.job.done();
-        commit.finished = true;
+        (commit.job.wanted, commit.finished) = (again, !again);
         if hopeless {
             self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
         }
         #[cfg(feature = "group")]
         self.group_commit_error(code, now);
+    }
+
+    /// The membership is over: a commit that waits to be sent never will be. One that is out is still answered.
+    #[cfg(feature = "group")]
+    pub(crate) fn give_up_commit(&mut self) {
+        let commit = &mut self.state.commit;
+        if core::mem::take(&mut commit.job.wanted) && !commit.in_flight {
+            commit.job.done();
+            (commit.finished, commit.code, commit.topic) = (true, ErrorCode::ILLEGAL_GENERATION.0, 0);
+        }
+        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
     }
 
     /// The result, once.

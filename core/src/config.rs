@@ -22,8 +22,8 @@ pub struct Config<'r> {
     pub heartbeat_interval: Duration,
     /// `max.poll.interval.ms`, default 5 min: longest time between two polls, and how long a rebalance waits for us.
     pub max_poll_interval: Duration,
-    /// `enable.auto.commit`, default true (false without `group.id`): commit in the background, at rebalances and on close
-    /// what was handed out before the last `poll`.
+    /// `enable.auto.commit`, default true: commit in the background, at rebalances and on close what was handed out before
+    /// the record in hand. Without `group.id` nothing of assigned partitions is committed; a subscription has its own id.
     pub enable_auto_commit: bool,
     /// `auto.commit.interval.ms`, default 5 s.
     pub auto_commit_interval: Duration,

@@ -1,16 +1,17 @@
 //! The one drive loop. It borrows everything for one call, keeps nothing, and stops when every connection has answered
 //! `Pending` or wants nothing. `window` is `None` while its bytes are lent: then only the control connection reads.
-use crate::cluster::{address, backoff};
+use crate::cluster::{address, backoff, broker_error};
 use crate::config::servers;
 use crate::connection::answers::Looked;
 use crate::connection::inbox::Inbox;
-use crate::connection::{Broken, Phase, CONTROL};
+use crate::connection::{Broken, Link, Phase, CONTROL};
 use crate::error::{ConnectError, ProtocolError};
 use crate::fetch::stream::Step;
 use crate::partitions::Slot;
 use crate::state::{Control, Parked};
 use crate::{
-    Api, Capacity, ConnectionId, Error, Instant, PartitionOffset, ProtocolErrorKind, Resource, TopicName, Transport,
+    Api, Capacity, ConnectionId, Error, ErrorCode, Instant, PartitionOffset, ProtocolErrorKind, Resource, TopicName,
+    Transport,
 };
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -36,7 +37,7 @@ pub(crate) enum Op<'o, 'n> {
 }
 
 /// What there is, owned: lending comes after the loop, so the borrow checker sees one borrow on one path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Ready {
     Records,
     Large,
@@ -284,6 +285,7 @@ impl Control<'_> {
         if index == CONTROL && lost_answer {
             cluster.lose_coordinator();
         }
+        debug!("connection {} lost {} times in a row, again in {} ms", index, failures, crate::time::millis(wait));
         link.reset();
         link.failures = failures.saturating_add(1);
         link.not_before = now.after(wait);
@@ -351,7 +353,6 @@ impl Control<'_> {
                 link.visited = false;
                 self.state.plan = true;
                 if index != CONTROL {
-                    link.node = 0;
                     self.release(index);
                 }
                 Ok(true)
@@ -365,6 +366,7 @@ impl Control<'_> {
                 };
                 match net.poll_connect(cx, id, host, port) {
                     Poll::Ready(Ok(())) => {
+                        debug!("connection {} to {}:{} is up", index, host, port);
                         link.phase = Phase::Up;
                         self.state.plan = true;
                         Ok(true)
@@ -478,6 +480,7 @@ fn fetch<T: Transport + ?Sized>(
 ) -> Result<Turn, (usize, Failure)> {
     let mut moved = false;
     if window.is_some() {
+        c.state.plan |= matches!(op, Op::Offsets(_)) && c.links.iter().skip(1).any(Link::is_answered);
         c.plan(net, op, now)?;
     }
     for index in CONTROL + 1..c.links.len() {
@@ -589,7 +592,7 @@ fn stream<T: Transport + ?Sized>(
                         return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(unread)));
                     }
                     finish(c, owner, now);
-                    return Ok(Turn::Moved(true));
+                    return c.starved(owner).map_or(Ok(Turn::Moved(true)), |error| Err(Failure::Error(error)));
                 }
             }
         } else {
@@ -619,6 +622,18 @@ fn stream<T: Transport + ?Sized>(
             return Err(Failure::Link(Broken::Timeout));
         }
         return Ok(Turn::Moved(moved));
+    }
+}
+
+/// A quota may hold back a batch that is larger than it ever allows at once: then throttled answers without a partition
+/// come for ever, and somebody must know.
+const STARVED: u8 = 3;
+
+impl Control<'_> {
+    fn starved(&mut self, owner: usize) -> Option<Error> {
+        let link = self.links.get_mut(owner).filter(|link| link.starved >= STARVED)?;
+        link.starved = 0;
+        Some(broker_error(Api::Fetch, ErrorCode::THROTTLING_QUOTA_EXCEEDED, false).into())
     }
 }
 

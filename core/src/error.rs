@@ -206,8 +206,6 @@ pub enum PartitionErrorKind {
     Magic(i8),
     /// The broker answered the fetch with this code.
     Fetch(ErrorCode),
-    /// The broker's quota holds back a batch that is larger than the quota allows at once, for ever.
-    Throttled,
 }
 
 /// Compression codecs by their number in a batch.
@@ -406,9 +404,6 @@ impl fmt::Display for PartitionError {
             PartitionErrorKind::KeyTooLarge(n) => write!(f, "a record's key of {n} bytes does not fit the window"),
             PartitionErrorKind::Magic(n) => write!(f, "message format {n} (before Kafka 0.11) is not supported"),
             PartitionErrorKind::Fetch(code) => write!(f, "the broker answered {code}"),
-            PartitionErrorKind::Throttled => {
-                f.write_str("the next batch is larger than the broker's quota ever allows")
-            }
         }?;
         match self.next {
             next if next > self.offset => write!(f, "; seek to {next} to skip it"),

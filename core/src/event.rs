@@ -9,7 +9,8 @@ use crate::{strings, Error};
 pub enum Event<'c, IO> {
     /// Records of one partition.
     Records(Records<'c, IO>),
-    /// A record larger than the window (`LargeRecords::Stream`).
+    /// A record larger than the window (`LargeRecords::Stream`). Read its value; one of which nothing is read is followed
+    /// by [`Event::Skipped`].
     LargeRecord(LargeRecord<'c, IO>),
     /// The group gave us these partitions, all we have now; possibly none. Positions follow; `seek` overrides them.
     Assigned(Partitions<'c>),
@@ -23,7 +24,7 @@ pub enum Event<'c, IO> {
     /// The log was truncated below the position (an unclean leader election, KIP-320): offsets from `to` to `from` were
     /// handed out and no longer exist; others take their place.
     Truncated(Truncated<'c>),
-    /// A record was passed over because of its size (`LargeRecords::Skip`).
+    /// A record was passed over because of its size: `LargeRecords::Skip`, or nobody read it.
     Skipped(Skipped<'c>),
     /// The result of a `commit_async`.
     CommitCompleted(Result<(), Error>),

@@ -1,4 +1,75 @@
-//! A Kafka consumer in fixed memory: see the [README](https://github.com/nanokafka/nanokafka).
+//! A Kafka consumer in fixed memory: no heap, no threads, no clock and no sockets of its own.
+//!
+//! A [`Consumer`] is made of four things: memory, a configuration, a way to wait and 32 random bytes.
+//!
+//! ```
+//! use nanokafka::{Config, Consumer, Error, Event, Instant, Record, Resources, Seed, Superloop, TopicPartition, Transport};
+//!
+//! /// All memory: 8 partitions, 2 connections, a window of 4 KB. `Resources::new()` is `const` and all zero, for a static.
+//! type Memory = Resources<8, 2, 4096>;
+//!
+//! fn consume(memory: &mut Memory, net: &mut impl Transport, seed: Seed) -> Result<(), Error> {
+//!     let config = Config::new("192.168.1.10:9092").client_id("pump-7");
+//!     let mut consumer = Consumer::<Superloop>::new(memory.storage(), config, Superloop, seed)?;
+//!     consumer.assign(&[TopicPartition::new("settings", 0)])?;
+//!     loop {
+//!         let now = uptime();
+//!         match consumer.poll(now, net)? {
+//!             Some(Event::Records(records)) => records.for_each(|record| apply(&record)),
+//!             Some(_) => {}
+//!             None => sleep(now.until(consumer.next_timeout(now))), // or until a byte has moved
+//!         }
+//!     }
+//! }
+//! # fn uptime() -> Instant { Instant::from_millis(0) }
+//! # fn apply(_: &Record<'_>) {}
+//! # fn sleep(_: core::time::Duration) {}
+//! ```
+//!
+//! # Three ways to wait
+//!
+//! The same methods by the same names, over one drive loop. A transport's crate names the types, so no signature of an
+//! application has the parameter `IO`.
+//!
+//! | `IO` | `poll` | needs |
+//! |---|---|---|
+//! | [`Async<T>`] | a future, for any executor; dropping it loses nothing | [`Transport`] and [`Clock`] |
+//! | [`Blocking<T>`] | returns an event, or `None` after a timeout | those and [`Block`] |
+//! | [`Superloop`] | returns at once; the transport is lent to each call | [`Transport`], and `now` with each call |
+//!
+//! # What a poll brings
+//!
+//! [`Event`] is an enum without `Drop`: an arm that ignores its payload frees the consumer. [`Records`] is an iterator over
+//! complete records of one partition, in the window where they arrived. The position moves with each record taken; what a
+//! loop leaves over is lent again. While a record is held one can commit, seek, pause and keep the membership alive.
+//!
+//! A record that does not fit the window comes as [`LargeRecord`], whose value is read in chunks. One of which nothing is
+//! read is followed by [`Event::Skipped`]. Other policies: [`LargeRecords`].
+//!
+//! # Memory
+//!
+//! [`Resources`] is all of it, but for the sockets' buffers. Batches and answers of any size pass through the window. Other
+//! limits are constants: [`BROKERS`], [`HOST_BYTES`], [`NAME_BYTES`], [`MEMBER_ID_BYTES`], [`SEND_BUFFER`],
+//! [`RECEIVE_BUFFER`], [`MIN_WINDOW`]. Exceeding one is an [`Error::Capacity`] that says which, needed and have.
+//!
+//! # Errors
+//!
+//! By who must act: see [`Error`]. What can be retried is retried inside; after an error that is not
+//! [fatal](Error::is_fatal) the consumer is polled again.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | brings | needs |
+//! |---|---|---|
+//! | `group` | [`subscribe`](Consumer::subscribe): consumer groups, classic protocol, range assignor | |
+//! | `crc-table-1k` | CRC-32C by a table of 1 KB instead of 64 bytes | |
+//! | `json`, `postcard` | values as types of `serde` | |
+//! | `defmt` | `defmt::Format` for what users see, as errors and events' payloads | |
+//! | `log` | nothing yet | |
+//! | `alloc` | `Storage::boxed` | a heap |
+//! | `std` | `alloc`; CRC-32C by hardware, `std::io::Read` for [`LargeRecord`], `Seed::from_os` | std |
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![forbid(unsafe_code)]
 
@@ -20,6 +91,11 @@ mod drive;
 mod error;
 mod event;
 mod fetch;
+#[cfg(any(feature = "fuzzing", all(test, feature = "group")))]
+#[doc(hidden)]
+pub mod fuzzing;
+#[cfg(all(test, feature = "group"))]
+mod golden;
 #[cfg(feature = "group")]
 mod group;
 mod partitions;

@@ -68,6 +68,8 @@ impl Slot {
     pub const QUERIED: u16 = 1024;
     /// `end of partition` is due.
     pub const END: u16 = 2048;
+    /// The ListOffsets that lists it asks for the application, not for its position.
+    pub const ASKED: u16 = 4096;
 
     /// Without a position.
     pub fn new(topic: u16, partition: i32) -> Self {
@@ -112,6 +114,7 @@ impl Slot {
     }
 
     /// What may be committed is now `offset`.
+    #[inline]
     pub fn acknowledge(&mut self, offset: i64) {
         if self.acked != offset {
             self.acked = offset;

@@ -56,6 +56,8 @@ pub(crate) struct State {
     pub plan_at: Instant,
     /// Last time a blocking consumer tended its connections between two records.
     pub tended: Instant,
+    /// Records until the clock is read again.
+    pub tend_in: u8,
     /// The window's answer last brought bytes.
     pub arrived: Instant,
     /// A partition's end is to be reported.
@@ -126,6 +128,7 @@ impl State {
         busy: false,
         plan_at: Instant::from_millis(0),
         tended: Instant::from_millis(0),
+        tend_in: 0,
         arrived: Instant::from_millis(0),
         ends: false,
         served: 0,

@@ -258,6 +258,7 @@ impl Control<'_> {
                 }
             }
             code => {
+                debug!("topic {}: {}", name, code);
                 self.topics().set_flags(entry, flags & !topic::KNOWN);
                 let cluster = &mut self.state.cluster;
                 let patient =

@@ -68,6 +68,8 @@ pub(crate) struct Link {
     pub failing_since: Instant,
     /// It has fetched since it was made.
     pub visited: bool,
+    /// Throttled answers without any partition in a row.
+    pub starved: u8,
     pub tx: [u8; SEND_BUFFER],
 }
 
@@ -92,6 +94,7 @@ impl Link {
         sent_at: Instant::from_millis(0),
         failing_since: Instant::from_millis(0),
         visited: false,
+        starved: 0,
         tx: [0; SEND_BUFFER],
     };
 
@@ -197,7 +200,11 @@ impl Link {
         let Poll::Ready(n) = net.poll_read(cx, id, room) else { return Ok(false) };
         let n = n?;
         if n == 0 {
-            return Err(Broken::Closed);
+            // a TLS alert is one byte shorter than what we wait for
+            return Err(match self.head {
+                [0x15, 0x03, ..] if self.head_len == 7 => Broken::Protocol(ProtocolErrorKind::Tls),
+                _ => Broken::Closed,
+            });
         }
         self.head_len = self.head_len.saturating_add(n as u8).min(8);
         if self.head_len == 8 {

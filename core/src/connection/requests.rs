@@ -42,6 +42,10 @@ impl Control<'_> {
 
     /// How long an answer may take.
     pub(crate) fn patience(&self, api: Api) -> Duration {
+        if api == Api::ApiVersions {
+            // the first word on a connection belongs to setting it up
+            return self.config.request_timeout.min(self.config.socket_connection_setup_timeout);
+        }
         let extra = match api {
             Api::Fetch => self.config.fetch_max_wait,
             // the broker answers when the slowest member has joined
@@ -80,7 +84,7 @@ impl Control<'_> {
             }
             Api::FindCoordinator => find_coordinator::request(e, self.consumer_group()),
             Api::Fetch => {
-                fetch::head(e, config, self.fetch_wait());
+                fetch::head(e, config, self.fetch_wait(link));
                 self.topics_of(e, link, Slot::LISTED, |e, slot| {
                     let offset = self.fetch_offset(link, slot);
                     fetch::request_row(e, slot.partition, slot.leader_epoch, offset, config.max_partition_fetch_bytes);

@@ -3,7 +3,7 @@ use crate::config::is_legal_name;
 use crate::partitions::{self, Phase, Slot};
 #[cfg(feature = "group")]
 use crate::state::topic;
-use crate::state::{Control, Mode};
+use crate::state::{Control, Mode, Parked};
 use crate::{strings, Capacity, Error, Partitions, Resource, TopicName, TopicPartition, UsageError};
 
 impl Control<'_> {
@@ -54,7 +54,7 @@ impl Control<'_> {
         slot.jump(offset);
         slot.acknowledge(offset);
         slot.epoch = -1;
-        self.state.plan = true;
+        self.sought(partition);
         Ok(())
     }
 
@@ -83,8 +83,18 @@ impl Control<'_> {
         } else {
             slot.clear(Slot::LATEST);
         }
-        self.state.plan = true;
+        self.sought(partition);
         Ok(())
+    }
+
+    /// The application has decided: what was to be said of the partition is out of date.
+    fn sought(&mut self, partition: TopicPartition<'_>) {
+        self.state.plan = true;
+        if let Parked::Error(Error::Partition(error)) = self.state.parked {
+            if error.partition == partition.partition && error.topic == TopicName::new(partition.topic) {
+                self.state.parked = Parked::Nothing;
+            }
+        }
     }
 
     /// Hands out nothing of the partition until [`resume`](Self::resume); its position stays, records that are lent end.
@@ -187,7 +197,7 @@ impl Control<'_> {
     /// By the policy; with none it rests, and the error comes with the first `poll`.
     fn reset_unless_none(&mut self, at: usize) {
         if let Err(error) = self.reset_position(at, crate::PartitionErrorKind::NoOffset) {
-            self.state.parked = crate::state::Parked::Error(error);
+            self.state.parked = Parked::Error(error);
         }
     }
 

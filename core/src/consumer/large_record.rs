@@ -10,6 +10,7 @@ use crate::wire::record;
 use crate::Block;
 use crate::{Clock, Error, Instant, TopicPartition, Transport};
 use core::future::poll_fn;
+use core::task::Poll;
 
 /// A record whose value does not fit the window. The value is read in order, in chunks or through
 /// [`embedded_io_async::Read`] or `std::io::Read`; what is not read is passed over by the next poll, and the record counts as
@@ -91,7 +92,7 @@ impl<'c, IO> LargeRecord<'c, IO> {
     }
 
     fn lend(&mut self, ready: Ready) -> &[u8] {
-        if ready != Ready::Chunk {
+        if !matches!(ready, Ready::Chunk) {
             return &[];
         }
         let chunk = self.control.chunk(self.window);
@@ -100,7 +101,7 @@ impl<'c, IO> LargeRecord<'c, IO> {
     }
 
     fn copy(&mut self, ready: Ready, buf: &mut [u8]) -> usize {
-        let chunk = if ready == Ready::Chunk { self.control.chunk(self.window) } else { &[] };
+        let chunk = if matches!(ready, Ready::Chunk) { self.control.chunk(self.window) } else { &[] };
         let n = chunk.len().min(buf.len());
         copy(buf, chunk);
         self.control.chunk_read(self.window, n);
@@ -175,15 +176,22 @@ impl<T: Transport + Clock + Block> std::io::Read for LargeRecord<'_, Blocking<T>
 }
 
 impl LargeRecord<'_, Superloop> {
-    /// The next bytes of the value; `None` when there are none yet, empty at its end.
+    /// The next bytes of the value, empty at its end. `Pending`: ask again when bytes have moved or at
+    /// [`next_timeout`](Self::next_timeout).
     ///
     /// # Errors
     /// [`Error::Transport`] and the like when the connection broke: the record is lent again by a later poll.
-    pub fn chunk<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Result<Option<&[u8]>, Error> {
+    pub fn chunk<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Poll<Result<&[u8], Error>> {
         self.consume();
-        match turn(&mut self.control, Some(&mut *self.window), net, now, &mut Op::Chunk)? {
-            Some(ready) => Ok(Some(self.lend(ready))),
-            None => Ok(None),
+        match turn(&mut self.control, Some(&mut *self.window), net, now, &mut Op::Chunk) {
+            Ok(Some(ready)) => Poll::Ready(Ok(self.lend(ready))),
+            Ok(None) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error)),
         }
+    }
+
+    /// When to ask again though no byte has moved.
+    pub fn next_timeout(&self, now: Instant) -> Instant {
+        self.control.next_timeout(&Op::Chunk, false, now)
     }
 }

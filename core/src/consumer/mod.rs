@@ -118,6 +118,21 @@ impl<'r, IO> Consumer<'r, IO> {
         self.halves().0
     }
 
+    /// `group.id`; for a subscription without one the id that was invented.
+    pub fn group_id(&self) -> &str {
+        #[cfg(feature = "group")]
+        if self.config.group_id.is_empty() && self.storage.state.mode == crate::state::Mode::Subscribed {
+            return self.storage.state.group.invented_id();
+        }
+        self.config.group_id
+    }
+
+    /// The assigned partitions.
+    pub fn assignment(&self) -> Partitions<'_> {
+        let used = usize::from(self.storage.state.slots_used);
+        Partitions { slots: self.storage.slots.get(..used).unwrap_or_default(), names: &self.storage.names }
+    }
+
     /// See [`Control::position`].
     pub fn position(&mut self, partition: TopicPartition<'_>) -> Option<i64> {
         self.control().position(partition)
@@ -217,7 +232,7 @@ impl<'r, IO> Consumer<'r, IO> {
                 let [_, inbox] = &state.inboxes;
                 let (start, lent) = (inbox.start as usize, state.stream.lent as usize);
                 let control = Control { state, links, table, names: Names::Shared(names), buffer, memory, config };
-                if ready == Ready::Records {
+                if matches!(ready, Ready::Records) {
                     let bytes = window.get(start..).and_then(|bytes| bytes.get(..lent)).unwrap_or_default();
                     Event::Records(Records::new(control, io, bytes, partition))
                 } else {
@@ -266,7 +281,12 @@ impl<'r, IO> Consumer<'r, IO> {
     /// Nobody waits for the answers any more.
     fn forget_question(&mut self) {
         let mut control = self.control();
-        control.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::QUERIED));
+        for slot in control.slots_mut() {
+            // an answer that is still to come is neither the next question's nor a position
+            let void = if slot.is(Slot::ASKED) { Slot::ASKED | Slot::LISTED } else { 0 };
+            slot.clear(Slot::QUERIED | void);
+        }
+        control.state.plan = true;
         control.state.commit.answered = false;
     }
 

@@ -22,6 +22,17 @@ pub struct Records<'c, IO> {
     batch: Batch,
     partition: TopicPartition<'c>,
     slot: usize,
+    acknowledges: Acknowledges,
+}
+
+/// What taking a record does to those before it.
+#[derive(Clone, Copy)]
+enum Acknowledges {
+    /// Nothing: `auto_commit_marks`.
+    Marks,
+    Taken,
+    /// Once the CRC of their batch is known to be right.
+    Judged,
 }
 
 /// What a record's timestamp says.
@@ -153,7 +164,12 @@ impl<'c> Iterator for Headers<'c> {
 impl<'c, IO> Records<'c, IO> {
     pub(crate) fn new(control: Control<'c>, io: &'c mut IO, bytes: &'c [u8], partition: TopicPartition<'c>) -> Self {
         let (batch, slot) = (control.state.stream.batch, control.state.stream.slot().unwrap_or(usize::MAX));
-        Records { control, io, bytes, batch, partition, slot }
+        let acknowledges = match control.config.auto_commit_marks {
+            true => Acknowledges::Marks,
+            false if control.is_judged() => Acknowledges::Taken,
+            false => Acknowledges::Judged,
+        };
+        Records { control, io, bytes, batch, partition, slot, acknowledges }
     }
 
     /// Their topic.
@@ -161,12 +177,7 @@ impl<'c, IO> Records<'c, IO> {
         self.partition.topic
     }
 
-    /// Their partition.
-    pub fn partition(&self) -> i32 {
-        self.partition.partition
-    }
-
-    /// Both.
+    /// Their topic and partition. (A method `partition` would be shadowed by `Iterator`'s.)
     pub fn topic_partition(&self) -> TopicPartition<'c> {
         self.partition
     }
@@ -215,26 +226,26 @@ impl<'c, IO: Tend> Iterator for Records<'c, IO> {
         if self.control.lost() {
             return None; // they belong to somebody else by now
         }
-        let marks = self.control.config.auto_commit_marks;
+        let Control { state, table, .. } = &mut self.control;
+        let (stream, slot) = (&mut state.stream, table.get_mut(self.slot)?);
+        if slot.is(Slot::STALE | Slot::PAUSED) || slot.phase != Phase::Ready {
+            return None; // a seek or a pause ends the loop; the next poll knows where to go on
+        }
+        match self.acknowledges {
+            Acknowledges::Marks => {}
+            Acknowledges::Taken => slot.acknowledge(slot.position),
+            Acknowledges::Judged => stream.acknowledge_later(slot.position),
+        }
         loop {
-            let before = self.control.table.get(self.slot).map(|slot| slot.position)?;
-            if !marks {
-                self.control.acknowledge(before);
-            }
-            let slot = self.control.table.get_mut(self.slot)?;
-            if slot.is(Slot::STALE | Slot::PAUSED) || slot.phase != Phase::Ready {
-                return None; // a seek or a pause ends the loop; the next poll knows where to go on
-            }
             let Ok((rest, (head, value, headers))) = item(record::record(self.bytes)) else {
-                self.control.state.stream.malformed = !self.bytes.is_empty();
+                stream.malformed = !self.bytes.is_empty();
                 return None;
             };
             if !(0..=self.batch.last_offset_delta).contains(&head.offset_delta) {
-                self.control.state.stream.malformed = true;
+                stream.malformed = true;
                 return None;
             }
-            let stream = &mut self.control.state.stream;
-            stream.taken = stream.taken.saturating_add(self.bytes.len().saturating_sub(rest.len()) as u32);
+            stream.taken = stream.lent.wrapping_sub(rest.len() as u32);
             self.bytes = rest;
             let offset = self.batch.base_offset.saturating_add(i64::from(head.offset_delta));
             if offset < slot.position {
@@ -312,6 +323,7 @@ impl<T: Transport + Clock + Block> Records<'_, Blocking<T>> {
 
     /// One turn of heartbeats and commits without waiting, for work that is longer than the session. Taking the next record does it too.
     pub fn keep_alive(&mut self) {
+        self.control.state.tend_in = 0;
         self.io.tend(&mut self.control);
     }
 }
@@ -323,5 +335,10 @@ impl Records<'_, Superloop> {
     /// None yet: what goes wrong is told by the next `poll`.
     pub fn keep_alive<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Result<(), Error> {
         turn(&mut self.control, None, net, now, &mut Op::Tend).map(|_| ())
+    }
+
+    /// When [`keep_alive`](Self::keep_alive) is due though no byte has moved.
+    pub fn next_timeout(&self, now: Instant) -> Instant {
+        self.control.next_timeout(&Op::Tend, true, now)
     }
 }

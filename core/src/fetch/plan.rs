@@ -74,6 +74,12 @@ impl Control<'_> {
             LinkPhase::Up => {}
         }
         let (idle, answered, not_before) = (link.is_idle(), link.is_answered(), link.not_before);
+        // the answer to a question comes through the window, which must not be full of records that nobody takes meanwhile
+        let asks = matches!(op, Op::Offsets(_));
+        if asks && answered && link.awaiting().api == Api::Fetch as i16 {
+            self.restart(index, net, now);
+            return Ok(());
+        }
         let (ahead, waits, node) = (link.may_send_ahead(), link.awaiting().api == Api::Fetch as i16, link.node);
         let Some(versions) = self.state.cluster.nodes.get(node).filter(|node| node.asked).map(|node| node.versions)
         else {
@@ -121,14 +127,19 @@ impl Control<'_> {
         }
         if demand.offsets {
             self.list(index, |slot| slot.wants_offset());
+            for slot in self.slots_mut().iter_mut().filter(|slot| usize::from(slot.link) == index) {
+                slot.clear(Slot::ASKED);
+                slot.set(if slot.is(Slot::QUERIED) { Slot::ASKED } else { 0 });
+            }
             return self.send(index, Api::ListOffsets, versions.get(Api::ListOffsets).unwrap_or(0), op, now);
         }
         let visited = self.links.get(index).is_some_and(|link| link.visited);
-        if shared.is_some() && (visited || !demand.fetch) {
+        if let Some(next) = shared.filter(|_| visited || !demand.fetch) {
             if let Some(link) = self.links.get_mut(index) {
                 (link.phase, link.deadline) = (LinkPhase::Closing, now.after(self.config.reconnect_backoff_max));
+                link.node = next; // from here on, or the first of the leaders would be next every time
             }
-        } else if demand.fetch {
+        } else if demand.fetch && !asks {
             if let Some(link) = self.links.get_mut(index) {
                 link.visited = true;
             }
@@ -138,16 +149,26 @@ impl Control<'_> {
         Ok(())
     }
 
-    /// Longest wait of the next Fetch.
-    pub(crate) fn fetch_wait(&self) -> i32 {
-        if self.unserved(0).is_some() {
+    /// Longest wait of the next Fetch on the connection. The end of a log is told at once, not after a long poll: until it
+    /// was, there is either something to read or something to tell.
+    pub(crate) fn fetch_wait(&self, index: usize) -> i32 {
+        let untold = |slot: &Slot| {
+            usize::from(slot.link) == index
+                && slot.is(Slot::LISTED)
+                && !slot.is(Slot::END_REPORTED)
+                && slot.position >= slot.high_watermark
+        };
+        if self.slots().iter().any(untold) {
+            0
+        } else if self.unserved(0).is_some() {
             SHARED_WAIT
         } else {
             i32::MAX
         }
     }
 
-    fn rests(&self) -> bool {
+    /// No partition is fetched or handed out now.
+    pub(crate) fn rests(&self) -> bool {
         #[cfg(feature = "group")]
         return self.partitions_rest();
         #[cfg(not(feature = "group"))]
@@ -240,7 +261,7 @@ impl Control<'_> {
 
     /// The timestamp that stands for what is wanted of a partition's offsets.
     pub(crate) fn wanted_time(&self, slot: &Slot, op: &Op<'_, '_>) -> i64 {
-        if !slot.is(Slot::QUERIED) {
+        if !slot.is(Slot::ASKED) {
             return if slot.is(Slot::LATEST) { LATEST } else { EARLIEST };
         }
         let Op::Offsets(wanted) = op else { return LATEST };

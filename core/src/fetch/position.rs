@@ -33,6 +33,8 @@ impl Control<'_> {
     /// Without a valid position: by the policy.
     pub(crate) fn reset_position(&mut self, slot: usize, why: PartitionErrorKind) -> Result<(), Error> {
         let policy = self.config.auto_offset_reset;
+        let (topic, partition) = self.short_name(slot);
+        info!("{}-{}: no valid position, {:?}: {:?}", topic, partition, why, policy);
         self.state.plan = true;
         let Some(entry) = self.slots_mut().get_mut(slot) else { return Ok(()) };
         entry.epoch = -1;
@@ -71,7 +73,10 @@ impl Control<'_> {
         if row.error != 0 {
             return self.partition_error(found, Api::ListOffsets, ErrorCode(row.error), now);
         }
-        if slot.is(Slot::QUERIED) {
+        if !slot.is(Slot::LISTED) {
+            return Ok(()); // nobody waits for it any more
+        }
+        if slot.is(Slot::ASKED) {
             let topic = self.topic_name(slot.topic);
             if let Op::Offsets(wanted) = op {
                 for entry in wanted.iter_mut().filter(|entry| entry.topic == topic && entry.partition == row.partition)
@@ -81,9 +86,9 @@ impl Control<'_> {
                 }
             }
             if let Some(slot) = self.slots_mut().get_mut(found) {
-                slot.clear(Slot::QUERIED);
+                slot.clear(Slot::QUERIED | Slot::ASKED);
             }
-        } else if slot.phase == Phase::Reset && slot.is(Slot::LISTED) && row.offset >= 0 {
+        } else if slot.phase == Phase::Reset && !slot.is(Slot::STALE) && row.offset >= 0 {
             // the epoch of an offset from the log needs no validation
             self.start_at(found, row.offset, -1);
         }
@@ -153,11 +158,14 @@ impl Control<'_> {
                 slot.phase = Phase::Rest;
                 return Err(BrokerError { api, code, topic, partition, fatal: false }.into());
             }
-            ErrorCode::CORRUPT_MESSAGE | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE | ErrorCode::INVALID_RECORD => {
+            ErrorCode::CORRUPT_MESSAGE | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE | ErrorCode::INVALID_RECORD
+                if api == Api::Fetch =>
+            {
                 let at = slot.position;
                 return Err(self.rest(found, at, at, PartitionErrorKind::Fetch(code)));
             }
             _ => {
+                debug!("{}-{}: {:?} answered {}", topic, partition, api, code);
                 // it moved, it is moving, or its broker is behind or ahead of what we know
                 slot.set(Slot::LEADERLESS);
                 if matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_LEADER_EPOCH) {

@@ -25,6 +25,8 @@ enum At {
     Batch,
     Records,
     Value,
+    /// The rest of a record larger than the window is dropped; then it counts as handed out.
+    Tail,
     End,
 }
 
@@ -65,6 +67,8 @@ pub(crate) struct Stream {
     pub value_left: u32,
     tail: u32,
     pub large_offset: i64,
+    /// Bytes of a large record of which the application has read none; 0 it has.
+    unread: u32,
 }
 
 /// What a step came to.
@@ -101,6 +105,7 @@ impl Stream {
         value_left: 0,
         tail: 0,
         large_offset: 0,
+        unread: 0,
     };
 
     /// For the next answer.
@@ -111,6 +116,11 @@ impl Stream {
     pub fn begin(&mut self, version: i16) {
         self.reset();
         self.version = version as u8;
+    }
+
+    /// Up to `offset`, once the verdict on the batch is good.
+    pub fn acknowledge_later(&mut self, offset: i64) {
+        self.pending = offset;
     }
 
     /// The partitions have changed: nobody wants the rest of this one.
@@ -144,7 +154,7 @@ impl Control<'_> {
             Some(current)
                 if usize::from(self.state.owner) == link
                     && (current.topic, current.partition) == (slot.topic, slot.partition)
-                    && matches!(stream.at, At::Records | At::Value) =>
+                    && matches!(stream.at, At::Records | At::Value | At::Tail) =>
             {
                 slot.position.max(stream.batch.next_offset())
             }
@@ -164,11 +174,17 @@ impl Control<'_> {
         }
     }
 
+    /// The CRC of what is lent was checked, or is not to be.
+    pub(crate) fn is_judged(&self) -> bool {
+        !self.state.stream.streaming || !self.config.check_crcs
+    }
+
     /// Up to `offset` of the partition that is lent.
     pub(crate) fn acknowledge(&mut self, offset: i64) {
+        let judged = self.is_judged();
         let State { stream, slots_used, .. } = &mut *self.state;
-        if stream.streaming && self.config.check_crcs {
-            stream.pending = offset;
+        if !judged {
+            stream.acknowledge_later(offset);
         } else if let Some(slot) =
             stream.slot().filter(|&slot| slot < usize::from(*slots_used)).and_then(|slot| self.table.get_mut(slot))
         {
@@ -203,6 +219,9 @@ impl Control<'_> {
 
     /// Whether the current partition's records are still wanted.
     fn wanted(&self) -> Option<(usize, &Slot)> {
+        if self.rests() {
+            return None; // told that it is revoked: what comes after that is the next owner's
+        }
         let index = self.state.stream.slot()?;
         let slot = self.slots().get(index)?;
         let wanted =
@@ -226,7 +245,7 @@ impl Control<'_> {
                 return Ok(Step::More(1));
             }
             self.state.stream.skip -= n;
-            if self.state.stream.at == At::Records {
+            if matches!(self.state.stream.at, At::Records | At::Tail) {
                 self.pass(window, n);
             } else {
                 self.window().consume(n);
@@ -238,7 +257,11 @@ impl Control<'_> {
                 let Some(top) = self.take(window, fetch::top)? else {
                     return Ok(Step::More(arrived.saturating_add(1)));
                 };
-                self.throttle(self.state.owner.into(), top.throttle, now);
+                let owner = usize::from(self.state.owner);
+                self.throttle(owner, top.throttle, now);
+                if let Some(link) = self.links.get_mut(owner) {
+                    link.starved = if top.throttle > 0 && top.topics == 0 { link.starved.saturating_add(1) } else { 0 };
+                }
                 self.state.stream.topics = top.topics;
                 self.state.stream.at = At::Topic;
                 if top.error != 0 {
@@ -273,7 +296,8 @@ impl Control<'_> {
             }
             At::Batch => return self.batch(window),
             At::Records => return self.records(window),
-            At::Value => self.end_value(window),
+            At::Value => self.end_value(),
+            At::Tail => return Ok(self.end_large()),
             At::End => return Ok(Step::End),
         }
         Ok(Step::Moved)
@@ -342,7 +366,7 @@ impl Control<'_> {
             slot.clear(Slot::END_REPORTED | Slot::END);
         } else if !slot.is(Slot::END_REPORTED) {
             slot.set(Slot::END_REPORTED | Slot::END);
-            self.state.ends = true;
+            (self.state.ends, self.state.stream.fruitful) = (true, true);
         }
     }
 
@@ -413,7 +437,7 @@ impl Control<'_> {
             (self.state.stream.skip, self.state.stream.field) = (size, field.saturating_sub(size));
             return Ok(Step::Moved);
         }
-        let fits = size as usize <= window.len();
+        let fits = head.size as usize <= window.len();
         if fits && input.len() < size as usize {
             self.state.stream.first = first;
             return Ok(Step::More(size));
@@ -434,7 +458,7 @@ impl Control<'_> {
         }
         self.window().consume(HEADER);
         let stream = &mut self.state.stream;
-        (stream.batch, stream.batch_left, stream.field) = (head, size - HEADER, field.saturating_sub(size));
+        (stream.batch, stream.batch_left, stream.field) = (head, head.size - HEADER, field.saturating_sub(head.size));
         (stream.streaming, stream.crc, stream.at, stream.pending) = (!fits, crc, At::Records, -1);
         (stream.fruitful, stream.malformed) = (true, false);
         stream.ahead = stream.is_last();
@@ -442,6 +466,7 @@ impl Control<'_> {
         self.state.first = (index as u16).saturating_add(1);
         if let Some(slot) = self.slots_mut().get_mut(index) {
             slot.epoch = head.leader_epoch;
+            slot.clear(Slot::END_REPORTED);
         }
         Ok(Step::Moved)
     }
@@ -506,10 +531,8 @@ impl Control<'_> {
         match self.config.large_records {
             LargeRecords::Stream => {}
             LargeRecords::Skip => {
-                self.state.stream.skip = whole;
-                if let Some(slot) = self.slots_mut().get_mut(index) {
-                    slot.position = offset.saturating_add(1);
-                }
+                let stream = &mut self.state.stream;
+                (stream.skip, stream.at, stream.large_offset) = (whole, At::Tail, offset);
                 return Ok(Step::Ready(Ready::Skipped { slot: index as u16, offset, size: whole }));
             }
             LargeRecords::Error => {
@@ -555,15 +578,24 @@ impl Control<'_> {
         self.pass(window, pinned);
         let stream = &mut self.state.stream;
         (stream.pinned, stream.value_left, stream.tail, stream.at) = (pinned, value, tail, At::Value);
-        stream.large_offset = offset;
+        (stream.large_offset, stream.unread) = (offset, whole);
         Ok(Step::Ready(Ready::Large))
     }
 
-    /// The application goes on: what it has not read of the value is dropped, and the record counts as lent.
-    fn end_value(&mut self, _window: &[u8]) {
+    /// The application goes on: what it has not read of the value is dropped.
+    fn end_value(&mut self) {
         let stream = &mut self.state.stream;
         stream.skip = core::mem::take(&mut stream.value_left).saturating_add(core::mem::take(&mut stream.tail));
-        (stream.pinned, stream.at) = (0, At::Records);
+        (stream.pinned, stream.at) = (0, At::Tail);
+    }
+
+    /// All of a record larger than the window has passed: it counts as handed out. Not before: if it is the last of its batch
+    /// and the connection broke inside it, the next Fetch would begin behind the batch, whose CRC were never judged.
+    /// One of which nothing was read was passed over, which is said.
+    fn end_large(&mut self) -> Step {
+        let stream = &mut self.state.stream;
+        let (unread, offset) = (core::mem::take(&mut stream.unread), stream.large_offset);
+        stream.at = At::Records;
         let next = stream.large_offset.saturating_add(1);
         let used = usize::from(self.state.slots_used);
         let slot = self.state.stream.slot().filter(|&slot| slot < used).and_then(|slot| self.table.get_mut(slot));
@@ -571,6 +603,10 @@ impl Control<'_> {
             slot.position = slot.position.max(next);
         }
         self.acknowledge_lent();
+        match self.state.stream.slot() {
+            Some(slot) if unread > 0 => Step::Ready(Ready::Skipped { slot: slot as u16, offset, size: unread }),
+            _ => Step::Moved,
+        }
     }
 
     /// Value bytes that have arrived.
@@ -585,6 +621,7 @@ impl Control<'_> {
         self.pass(window, n as u32);
         let stream = &mut self.state.stream;
         stream.value_left = stream.value_left.saturating_sub(n as u32);
+        stream.unread = 0;
     }
 
     fn batch_done(&mut self, index: usize) -> Result<Step, Failure> {

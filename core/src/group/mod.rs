@@ -195,6 +195,9 @@ impl Control<'_> {
             return;
         }
         let group = &mut self.state.group;
+        if polling {
+            group.polled = now; // a poll that waits is a poll
+        }
         if group.phase == Phase::Stable {
             if now >= group.session_ends {
                 // whoever could not reach the coordinator for so long is no member any more
@@ -239,6 +242,7 @@ impl Control<'_> {
     pub(crate) fn lose_membership(&mut self, forget_id: bool) {
         let owns = self.state.slots_used > 0;
         let group = &mut self.state.group;
+        warn!("group: membership of generation {} lost", group.generation);
         group.phase = Phase::Out;
         group.rejoin = false;
         group.assigned = false;
@@ -249,8 +253,7 @@ impl Control<'_> {
         if owns {
             (group.handover, group.lost) = (Handover::Announce, true);
         }
-        self.state.commit.job.wanted = false;
-        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
+        self.give_up_commit();
         self.state.plan = true;
     }
 
@@ -282,6 +285,7 @@ impl Control<'_> {
         match ErrorCode(error) {
             ErrorCode::NONE => group.session_ends = sent.after(self.config.session_timeout),
             ErrorCode::REBALANCE_IN_PROGRESS => {
+                info!("group: rebalance");
                 group.session_ends = sent.after(self.config.session_timeout);
                 group.rejoin = true;
             }
@@ -451,6 +455,7 @@ impl Control<'_> {
                 self.clear_slots();
                 return Err(capacity.into());
             }
+            info!("group: generation {}, {} partitions", group.generation, group.partitions_needed);
             (group.phase, group.assigned, group.members) = (Phase::Stable, true, 0);
             group.heartbeat_at = now.after(self.config.heartbeat_interval);
             group.session_ends = now.after(self.config.session_timeout);

@@ -21,6 +21,8 @@ pub(crate) const CRC_START: usize = 21;
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Batch {
     pub base_offset: i64,
+    /// Bytes of the whole batch, at least [`HEADER`].
+    pub size: u32,
     pub leader_epoch: i32,
     pub crc: u32,
     pub attributes: i16,
@@ -32,6 +34,7 @@ pub(crate) struct Batch {
 impl Batch {
     pub const NEW: Batch = Batch {
         base_offset: 0,
+        size: 0,
         leader_epoch: 0,
         crc: 0,
         attributes: 0,
@@ -84,8 +87,16 @@ pub(crate) fn batch(i: Bytes<'_>) -> Parsed<'_, Batch> {
     let (i, (_producer, _producer_epoch, _sequence, count)) = (be_i64, be_i16, be_i32, be_i32).parse(i)?;
     match u32::try_from(length).ok().and_then(|n| n.checked_add(LENGTH_END)) {
         Some(size) if size >= HEADER && last_offset_delta >= 0 && base_offset >= 0 && count >= 0 => {
-            let batch =
-                Batch { base_offset, leader_epoch, crc, attributes, last_offset_delta, base_timestamp, max_timestamp };
+            let batch = Batch {
+                base_offset,
+                size,
+                leader_epoch,
+                crc,
+                attributes,
+                last_offset_delta,
+                base_timestamp,
+                max_timestamp,
+            };
             Ok((i, batch))
         }
         _ => stop(Stop::Bad),

@@ -21,11 +21,13 @@ impl nom::error::ParseError<Bytes<'_>> for Stop {
     }
 }
 
+#[inline]
 pub(crate) fn stop<'a, T>(why: Stop) -> Parsed<'a, T> {
     Err(nom::Err::Error(why))
 }
 
 /// `IResult` ends here: what the state machines see.
+#[inline]
 pub(crate) fn item<'a, T>(parsed: Parsed<'a, T>) -> Result<(Bytes<'a>, T), Stop> {
     parsed.map_err(|e| match e {
         nom::Err::Error(stop) | nom::Err::Failure(stop) => stop,
@@ -33,6 +35,7 @@ pub(crate) fn item<'a, T>(parsed: Parsed<'a, T>) -> Result<(Bytes<'a>, T), Stop>
     })
 }
 
+#[inline]
 pub(crate) fn take(n: usize) -> impl Fn(Bytes<'_>) -> Parsed<'_, Bytes<'_>> {
     move |i| match i.split_at_checked(n) {
         Some((head, rest)) => Ok((rest, head)),
@@ -42,6 +45,7 @@ pub(crate) fn take(n: usize) -> impl Fn(Bytes<'_>) -> Parsed<'_, Bytes<'_>> {
 
 macro_rules! be {
     ($name:ident, $t:ty, $n:literal) => {
+        #[inline]
         pub(crate) fn $name(i: Bytes<'_>) -> Parsed<'_, $t> {
             match i.split_first_chunk::<$n>() {
                 Some((head, rest)) => Ok((rest, <$t>::from_be_bytes(*head))),
@@ -57,6 +61,7 @@ be!(be_u32, u32, 4);
 be!(be_i64, i64, 8);
 
 /// Zigzag LEB128 of up to ten bytes.
+#[inline]
 pub(crate) fn varlong(i: Bytes<'_>) -> Parsed<'_, i64> {
     // one byte is the common case: deltas and lengths of small records
     match i.split_first() {
@@ -84,6 +89,7 @@ fn varlong_tail(mut i: Bytes<'_>) -> Parsed<'_, i64> {
 }
 
 /// Zigzag LEB128 of up to five bytes.
+#[inline]
 pub(crate) fn varint(i: Bytes<'_>) -> Parsed<'_, i32> {
     match i.split_first() {
         Some((&byte, rest)) if byte < 0x80 => Ok((rest, i32::from(byte >> 1) ^ -i32::from(byte & 1))),
@@ -107,6 +113,23 @@ fn varint_tail(mut i: Bytes<'_>) -> Parsed<'_, i32> {
         shift += 7;
     }
     stop(Stop::Bad)
+}
+
+/// [`varint`] where bytes that are missing are as bad as wrong ones: inside a record, whose loop is the hot one.
+#[inline]
+pub(crate) fn int(i: Bytes<'_>) -> Option<(Bytes<'_>, i32)> {
+    let (&low, rest) = i.split_first()?;
+    if low < 0x80 {
+        return Some((rest, i32::from(low >> 1) ^ -i32::from(low & 1)));
+    }
+    // two bytes: lengths from 64 to 8,191
+    match rest.split_first() {
+        Some((&high, rest)) if high < 0x80 => {
+            let raw = i32::from(low & 0x7f) | i32::from(high) << 7;
+            Some((rest, (raw >> 1) ^ -(raw & 1)))
+        }
+        _ => item(varint_tail(i)).ok(),
+    }
 }
 
 /// The length of an array or of bytes: null is none, below that malformed. Nothing is sized by it.
@@ -135,6 +158,7 @@ pub(crate) fn string(i: Bytes<'_>) -> Parsed<'_, &str> {
 }
 
 /// Bytes with a varint length, `None` for null.
+#[inline]
 pub(crate) fn nullable(i: Bytes<'_>) -> Parsed<'_, Option<Bytes<'_>>> {
     let (i, n) = varint(i)?;
     match usize::try_from(n) {

@@ -1,6 +1,6 @@
 //! Record v2 (`DefaultRecord.java`): `length, attributes i8, timestamp delta, offset delta, key, value, headers`, all
 //! lengths and deltas zigzag varints, -1 for null. `length` counts from after itself.
-use super::primitives::{be_i8, nullable, stop, take, varint, varlong, Bytes, Parsed, Stop};
+use super::primitives::{be_i8, int, item, nullable, stop, take, varint, varlong, Bytes, Parsed, Stop};
 use nom::Parser;
 
 /// What stands before a record's value.
@@ -14,11 +14,16 @@ pub(crate) struct Head<'a> {
 }
 
 /// Bytes that follow.
+#[inline]
 pub(crate) fn length(i: Bytes<'_>) -> Parsed<'_, usize> {
-    let (i, n) = varint(i)?;
+    let (i, n) = match int(i) {
+        Some(parsed) => parsed,
+        None => varint(i)?, // to learn whether more bytes would help
+    };
     usize::try_from(n).map_or(stop(Stop::Bad), |n| Ok((i, n)))
 }
 
+#[inline]
 pub(crate) fn head(i: Bytes<'_>) -> Parsed<'_, Head<'_>> {
     let (i, (_attributes, timestamp_delta, offset_delta)) = (be_i8, varlong, varint).parse(i)?;
     let (i, (key, value_len)) = (nullable, varint).parse(i)?;
@@ -29,18 +34,40 @@ pub(crate) fn head(i: Bytes<'_>) -> Parsed<'_, Head<'_>> {
 }
 
 /// A whole record: its head, its value, and the bytes of its headers.
+#[inline]
 pub(crate) fn record(i: Bytes<'_>) -> Parsed<'_, (Head<'_>, Option<Bytes<'_>>, Bytes<'_>)> {
     let (i, length) = length(i)?;
     let (rest, body) = take(length)(i)?;
-    let inside = |e: nom::Err<Stop>| e.map(|_| Stop::Bad); // short inside a complete record is malformed
-    let (body, head) = head(body).map_err(inside)?;
-    let (headers, value) = match head.value_len {
-        Some(n) => take(n as usize).map(Some).parse(body).map_err(inside)?,
-        None => (body, None),
+    match inside(body) {
+        Some(parts) => Ok((rest, parts)),
+        None => stop(Stop::Bad),
+    }
+}
+
+/// What is missing inside a complete record is malformed, so nothing here asks for more.
+#[inline]
+fn inside(body: Bytes<'_>) -> Option<(Head<'_>, Option<Bytes<'_>>, Bytes<'_>)> {
+    let (_attributes, i) = body.split_first()?;
+    let (i, timestamp_delta) = match i.split_first()? {
+        (&byte, rest) if byte < 0x80 => (rest, i64::from(byte >> 1) ^ -i64::from(byte & 1)),
+        _ => item(varlong(i)).ok()?,
     };
-    match headers {
-        [] => stop(Stop::Bad), // the number of headers at least
-        _ => Ok((rest, (head, value, headers))),
+    let (i, offset_delta) = int(i)?;
+    let (i, key) = bytes(i)?;
+    let (headers, value) = bytes(i)?;
+    if headers.is_empty() {
+        return None; // the number of headers at least
+    }
+    let value_len = value.map(|value| value.len() as u32);
+    Some((Head { timestamp_delta, offset_delta, key, value_len }, value, headers))
+}
+
+#[inline]
+fn bytes(i: Bytes<'_>) -> Option<(Bytes<'_>, Option<Bytes<'_>>)> {
+    let (i, n) = int(i)?;
+    match n {
+        -1 => Some((i, None)),
+        n => i.split_at_checked(usize::try_from(n).ok()?).map(|(bytes, rest)| (rest, Some(bytes))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! librdkafka's mock cluster and a small producer.
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -100,6 +100,11 @@ impl Producer {
 
     fn create(config: &mut ClientConfig) -> KafkaResult<Self> {
         config.create_with_context(Deliveries::default()).map(Producer)
+    }
+
+    /// The client itself: metadata, watermarks.
+    pub fn client(&self) -> &Client<Deliveries> {
+        self.0.client()
     }
 
     /// Queues a record; waits while the queue is full.

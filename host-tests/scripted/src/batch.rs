@@ -1,4 +1,4 @@
-//! Record batches v2 and legacy message sets as producers and log cleaners leave them (`kafka-protocol` 3.1 to 3.5, KIP-98).
+//! Record batches v2 and legacy message sets as producers and log cleaners leave them (KIP-98, KIP-534).
 use crate::wire::Writer;
 
 /// Attribute bits of a batch.

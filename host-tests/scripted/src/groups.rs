@@ -34,7 +34,7 @@ pub struct MemberView {
 }
 
 impl MemberView {
-    /// The assignment's topics and partitions (`kafka-protocol` 4.6), `None` when the bytes are not one.
+    /// The assignment's topics and partitions (`ConsumerProtocolAssignment.json`), `None` when the bytes are not one.
     pub fn assigned(&self) -> Option<Vec<(String, Vec<i32>)>> {
         let mut reader = crate::wire::Reader::new(&self.assignment);
         reader.i16().ok()?;

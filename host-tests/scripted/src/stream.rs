@@ -110,7 +110,7 @@ impl NetState {
         let every = shaping.every.is_some_and(|every| {
             let calls = shaping.calls.entry((index, call)).or_default();
             *calls += 1;
-            calls.is_multiple_of(every)
+            (*calls - 1).is_multiple_of(every)
         });
         let chance = shaping.random.as_mut().is_some_and(|random| random.below(4) == 0);
         if every || chance {

@@ -1,4 +1,4 @@
-//! Kafka's primitive types (`kafka-protocol` 1.1 to 1.5), read strictly: a broker's own reading of what a client wrote.
+//! Kafka's primitive types (KIP-482 for the compact ones), read strictly: a broker's own reading of what a client wrote.
 //! Nothing here knows nanokafka's encoder.
 
 /// Why a request is not one; becomes a violation.

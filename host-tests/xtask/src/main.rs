@@ -1,5 +1,6 @@
 //! `cargo xtask`: every check of the repository in named stages, and the tools they need.
 
+mod memory;
 mod setup;
 mod stages;
 
@@ -12,8 +13,9 @@ use std::time::Instant;
 const USAGE: &str = "usage: cargo xtask list                        the stages
        cargo xtask test [STAGE…]             all of them, or these
        cargo xtask test extended [STAGE…]    what takes longer
-       cargo xtask bench [NAME…]             the README's figures (about 10 minutes), or these
-       cargo xtask setup                     install the tools of all stages";
+       cargo xtask bench [NAME…]             write the README's figures (about 10 minutes), or print these
+       cargo xtask setup                     install the tools of all stages
+       cargo xtask memory                    write the memory table of the README";
 
 fn main() -> ExitCode {
     std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("the workspace exists");
@@ -27,8 +29,9 @@ fn main() -> ExitCode {
         }
         ["test", "extended", ref names @ ..] => test(EXTENDED, names),
         ["test", ref names @ ..] => test(STAGES, names),
-        ["bench", ref names @ ..] => told(bench(names)),
-        ["setup"] => told(setup::ensure(Tool::ALL)),
+        ["bench", ref names @ ..] => report(bench(names)),
+        ["setup"] => report(setup::ensure(Tool::ALL)),
+        ["memory"] => report(memory::write()),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)
@@ -36,7 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn told(result: Result<(), String>) -> ExitCode {
+fn report(result: Result<(), String>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

@@ -90,6 +90,12 @@ fn jdk(program: &str) -> Option<u32> {
     digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
+/// The target that the compiler builds for by itself.
+pub fn host() -> Result<String, String> {
+    let text = output_of("rustc", "-vV").ok_or("rustc -vV failed")?;
+    text.lines().find_map(|line| line.strip_prefix("host: ")).map(String::from).ok_or(format!("no host in {text}"))
+}
+
 fn output(program: &str) -> Option<String> {
     output_of(program, "--version")
 }

@@ -1,6 +1,7 @@
 //! The stages. A new one is a line in a table and a function.
 
-use crate::setup::{Tool, MSRV};
+use crate::memory;
+use crate::setup::{self, Tool, MSRV};
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -23,16 +24,27 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "targets", about: "core for four microcontroller targets", needs: &[Rust], run: targets },
     Stage { name: "msrv", about: "core with the oldest supported compiler", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
+    Stage { name: "fuzz", about: "each fuzz target for twelve seconds", needs: &[Rust], run: fuzz },
     Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
+    Stage { name: "scripted", about: "the consumer over a cluster in memory and virtual time", needs: &[Rust], run: scripted },
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
+    Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
+    Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
+    Stage { name: "real", about: "the consumer against real Kafka: records, commits, groups, faults", needs: &[Rust, Jdk, Maven], run: real },
 ];
 
 /// `cargo xtask test extended`.
 #[rustfmt::skip]
 pub const EXTENDED: &[Stage] = &[
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
+    Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
+    Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
+    Stage { name: "old-demo", about: "cargo demo on Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_demo },
 ];
+
+/// All features of core but defmt, whose logger only a device has.
+const ON_A_HOST: &str = "std,group,json,postcard,log,crc-table-1k";
 
 fn fmt() -> Outcome {
     cargo("fmt --all --check")
@@ -48,6 +60,27 @@ fn targets() -> Outcome {
         for features in ["", "--features group", "--features group,crc-table-1k,defmt"] {
             cargo(&format!("build -p nanokafka --no-default-features --target {target} {features}"))?;
         }
+    }
+    Ok(())
+}
+
+/// The folder is laid out for cargo-fuzz, which adds AddressSanitizer and so needs a nightly compiler. Core is free of unsafe code:
+/// what it would find are panics and loops, for which the coverage that the pinned compiler can insert is enough.
+fn fuzz() -> Outcome {
+    const COVERAGE: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+        -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+        -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1";
+    const BUILD: &str = "build --release --locked --manifest-path host-tests/fuzz/Cargo.toml --target-dir target/fuzz";
+    let host = setup::host()?;
+    // with --target the flags are not for build scripts
+    run(Command::new("cargo").args(words(BUILD)).args(["--target", &host]).env("RUSTFLAGS", COVERAGE))?;
+    for target in ["frame", "answer", "fetch", "batch", "record"] {
+        let found = format!("target/fuzz/corpus/{target}");
+        std::fs::create_dir_all(&found).map_err(|error| format!("{found}: {error}"))?;
+        let seeds = format!("host-tests/fuzz/seeds/{target}");
+        let mut command = Command::new(format!("target/fuzz/{host}/release/{target}"));
+        command.args([&found, &seeds]).args(words("-max_total_time=12 -timeout=10 -max_len=4096 -verbosity=0"));
+        run(command.args(["-print_final_stats=1", "-artifact_prefix=target/fuzz/"]))?;
     }
     Ok(())
 }
@@ -73,11 +106,26 @@ fn msrv() -> Outcome {
 
 fn core() -> Outcome {
     tests("-p nanokafka")?;
-    tests("-p nanokafka --all-features")
+    tests(&format!("-p nanokafka --features {ON_A_HOST}"))
+}
+
+fn scripted() -> Outcome {
+    tests("-p nanokafka-scripted")
 }
 
 fn std_transport() -> Outcome {
     tests("-p nanokafka-std --all-features")
+}
+
+fn docs() -> Outcome {
+    for crates in ["-p nanokafka", "-p nanokafka -p nanokafka-std --all-features"] {
+        let arguments = words("doc --no-deps").chain(words(crates));
+        run(Command::new("cargo").args(arguments).env("RUSTDOCFLAGS", "-D warnings"))?;
+    }
+    tests(&format!("-p nanokafka --features {ON_A_HOST} --doc"))?;
+    tests("-p nanokafka-std --all-features --doc")?;
+    cargo("build -p nanokafka-std --all-features --examples")?;
+    memory::check()
 }
 
 fn brokers() -> Outcome {
@@ -85,15 +133,37 @@ fn brokers() -> Outcome {
     tests("-p nanokafka-brokers --features mock -- --test-threads=1")
 }
 
+fn demo() -> Outcome {
+    tests("-p nanokafka-demo -- --test-threads=1")
+}
+
 fn old_brokers() -> Outcome {
     tests("-p nanokafka-brokers --features extended --test old -- --test-threads=1")
+}
+
+fn real() -> Outcome {
+    // one cluster, and one measurement, at a time
+    tests("-p nanokafka-real -- --test-threads=1")
+}
+
+fn real_long() -> Outcome {
+    tests("-p nanokafka-real --features extended --test long -- --test-threads=1 --nocapture")
+}
+
+fn real_old() -> Outcome {
+    tests("-p nanokafka-real --features extended --test old -- --test-threads=1")
+}
+
+fn old_demo() -> Outcome {
+    tests("-p nanokafka-demo --features extended --test demo old -- --test-threads=1")
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
 
-fn cargo(arguments: &str) -> Outcome {
+/// Runs cargo with these arguments, separated by spaces.
+pub fn cargo(arguments: &str) -> Outcome {
     run(Command::new("cargo").args(words(arguments)))
 }
 

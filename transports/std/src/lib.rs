@@ -6,6 +6,13 @@
 //! | `tokio` (feature `tokio`) | a task: the consumer's futures are `Send` |
 //! | [`properties`] | `consumer.properties` files and `key=value` pairs with Java's names |
 //!
+//! The crate's folder `examples` has a program of 30 lines for each of the first two:
+//!
+//! ```text
+//! cargo run -p nanokafka-std --example blocking localhost:9092 readings
+//! cargo run -p nanokafka-std --features tokio --example tokio localhost:9092 readings
+//! ```
+//!
 //! Both transports resolve names themselves, without blocking, and try all addresses of a name, IPv4 and IPv6, in the
 //! order the resolver gives. One that hangs until the consumer gives up (`socket.connection.setup.timeout.ms`) is the last
 //! to be tried the next time. Sockets have `TCP_NODELAY`; their buffers are left to the kernel, which tunes them.
@@ -18,6 +25,7 @@ pub mod properties;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub use ::nanokafka;
 use ::nanokafka::{TransportError, TransportErrorKind};
 use std::io::{Error, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
@@ -62,3 +70,8 @@ fn finish(mut stream: TcpStream) {
         }
     }
 }
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

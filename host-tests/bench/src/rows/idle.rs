@@ -10,6 +10,8 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::Duration;
 
+const FIGURE: &str = "real Kafka, idle member of a group, polled with 1 s, over librdkafka's";
+
 /// What joining takes is not idle.
 const SETTLE: Duration = Duration::from_secs(6);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -31,13 +33,15 @@ pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
         [Usage::of(&members[0])?.since(&before[0])?, Usage::of(&members[1])?.since(&before[1])?];
     Ok(vec![
         Row::limited(
-            "real Kafka, idle member of a group: bytes on the wire with TCP/IP headers, over librdkafka's",
+            FIGURE,
+            "bytes on the wire with TCP/IP headers",
             wire / their_wire,
             0.2,
             format!("{:.3} ({:.1} KB / {:.1} KB a minute)", wire / their_wire, wire / 1e3, their_wire / 1e3),
         ),
         Row::limited(
-            "real Kafka, idle member of a group, polled with 1 s: CPU over librdkafka's",
+            FIGURE,
+            "CPU",
             cpu / their_cpu,
             0.4,
             format!("{:.2} ({cpu:.1} ms / {their_cpu:.1} ms a minute)", cpu / their_cpu),

@@ -16,9 +16,9 @@ pub fn run(_: &mut Broker) -> Result<Vec<Row>, Error> {
     let answer = Who::Nanokafka.run("read", &options)?;
     let megabytes = |key| Ok::<_, Error>(answer.number(key)? / 1024.0);
     let (anonymous, peak) = (megabytes("anonymous")?, megabytes("peak")?);
-    let figure = |what| format!("blocking consumer, 64 KB window, {PARTITIONS} partitions: {what}");
+    let figure = format!("blocking consumer, 64 KB window, {PARTITIONS} partitions");
     Ok(vec![
-        Row::limited(figure("anonymous memory"), anonymous, 1.0, format!("{anonymous:.2} MB")),
-        Row::limited(figure("peak RSS"), peak, 4.0, format!("{peak:.2} MB")),
+        Row::limited(&figure, "anonymous memory", anonymous, 1.0, format!("{anonymous:.2} MB")),
+        Row::limited(&figure, "peak RSS", peak, 4.0, format!("{peak:.2} MB")),
     ])
 }

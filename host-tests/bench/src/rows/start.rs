@@ -23,5 +23,5 @@ pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
     let (ours, theirs) = (median(ours), median(theirs));
     let figure = "real Kafka: start to first record through a group, over librdkafka's";
     let measured = format!("{:.3} ({ours:.1} ms / {theirs:.1} ms)", ours / theirs);
-    Ok(vec![Row::limited(figure, ours / theirs, 0.1, measured)])
+    Ok(vec![Row::limited(figure, "", ours / theirs, 0.1, measured)])
 }

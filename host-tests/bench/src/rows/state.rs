@@ -6,6 +6,7 @@ use crate::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+const FIGURE: &str = "bytes, 32 bit: `size_of::<Resources<8, 2, 4096>>() - 4096` with `group`";
 const TARGET: &str = "thumbv7em-none-eabihf";
 const SOURCE: &str = "host-tests/bench/device/sizes.rs";
 
@@ -27,14 +28,10 @@ pub fn run(_: &mut Broker) -> Result<Vec<Row>, Error> {
     let assembly = std::fs::read_to_string(assembly)?;
     let (state, partition, name) = (size(&assembly, "STATE")?, size(&assembly, "PARTITION")?, size(&assembly, "NAME")?);
     Ok(vec![
+        Row::limited(FIGURE, "", state, 3072.0, format!("{state} bytes")),
         Row::limited(
-            "`size_of::<Resources<8, 2, 4096>>() - 4096`, 32 bit, feature `group`",
-            state,
-            3072.0,
-            format!("{state} bytes"),
-        ),
-        Row::limited(
-            format!("each further partition, besides {name} bytes for names"),
+            FIGURE,
+            format!("each further partition, besides {name} for names"),
             partition - name,
             48.0,
             format!("{} bytes", partition - name),

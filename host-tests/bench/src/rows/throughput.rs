@@ -6,6 +6,11 @@ use crate::programs::Who;
 use crate::table::{median, Row};
 use crate::Error;
 
+const BATCH_CPU: &str = "real Kafka, 1 MB window: CPU per GB over librdkafka's batch consumer";
+const SINGLE_CPU: &str = "real Kafka, 1 MB window: CPU per GB over librdkafka's loop over single records";
+const TIME: &str = "real Kafka, 1 MB window: time per GB over librdkafka's batch consumer";
+const WINDOWS: &str = "real Kafka, other windows: CPU and time per GB";
+
 const RUNS: usize = 5;
 /// Runs of each window that is only published.
 const PUBLISHED_RUNS: usize = 3;
@@ -25,7 +30,7 @@ struct Cost {
 }
 
 pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
-    let mut rows = vec![];
+    let [mut batch_cpu, mut single_cpu, mut time, mut windows] = [const { vec![] }; 4];
     for (((size, name), records), (batch_limit, single_limit)) in SIZES.into_iter().zip(RECORDS).zip(LIMITS) {
         let topic = broker.topic(1, size, records)?;
         let options = format!("bootstrap={} topic={topic} seconds={SECONDS} log={records}", broker.bootstrap()?);
@@ -37,23 +42,18 @@ pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
             batch.push(cost(Who::Librdkafka, "")?);
             single.push(cost(Who::Librdkafka, "single=true")?);
         }
-        for (theirs, called, limit) in
-            [(&batch, "batch consumer", batch_limit), (&single, "loop over single records", single_limit)]
-        {
-            let figure = format!("real Kafka, {name}, 1 MB window: CPU per GB over librdkafka's {called}");
-            rows.push(compare(&figure, limit, &ours, theirs, |cost| cost.cpu));
-        }
-        let figure = format!("real Kafka, {name}, 1 MB window: time per GB over librdkafka's batch consumer");
-        rows.push(compare(&figure, 1.0, &ours, &batch, |cost| cost.wall));
+        batch_cpu.push(compare(BATCH_CPU, name, batch_limit, &ours, &batch, |cost| cost.cpu));
+        single_cpu.push(compare(SINGLE_CPU, name, single_limit, &ours, &single, |cost| cost.cpu));
+        time.push(compare(TIME, name, 1.0, &ours, &batch, |cost| cost.wall));
         for (window, called) in [(4096, "4 KB"), (65_536, "64 KB"), (262_144, "256 KB")] {
             let runs = (0..PUBLISHED_RUNS).map(|_| cost(Who::Nanokafka, &format!("window={window}")));
             let runs = runs.collect::<Result<Vec<_>, _>>()?;
-            let figure = format!("real Kafka, {name}, {called} window: CPU and time per GB");
             let of = |what: fn(&Cost) -> f64| median(runs.iter().map(what).collect());
-            rows.push(Row::published(figure, format!("{:.2} s, {:.2} s", of(|cost| cost.cpu), of(|cost| cost.wall))));
+            let measured = format!("{:.2} s, {:.2} s", of(|cost| cost.cpu), of(|cost| cost.wall));
+            windows.push(Row::published(WINDOWS, format!("{name}, {called}"), measured));
         }
     }
-    Ok(rows)
+    Ok([batch_cpu, single_cpu, time, windows].into_iter().flatten().collect())
 }
 
 fn cost(who: Who, options: &str) -> Result<Cost, Error> {
@@ -64,8 +64,8 @@ fn cost(who: Who, options: &str) -> Result<Cost, Error> {
 }
 
 /// The median of the ratios of runs that followed each other.
-fn compare(figure: &str, limit: f64, ours: &[Cost], theirs: &[Cost], what: fn(&Cost) -> f64) -> Row {
+fn compare(figure: &str, case: &str, limit: f64, ours: &[Cost], theirs: &[Cost], what: fn(&Cost) -> f64) -> Row {
     let ratio = median(ours.iter().zip(theirs).map(|(ours, theirs)| what(ours) / what(theirs)).collect());
     let of = |runs: &[Cost]| median(runs.iter().map(what).collect());
-    Row::limited(figure, ratio, limit, format!("{ratio:.2} ({:.2} s / {:.2} s)", of(ours), of(theirs)))
+    Row::limited(figure, case, ratio, limit, format!("{ratio:.2} ({:.2} s / {:.2} s)", of(ours), of(theirs)))
 }

@@ -1,6 +1,7 @@
 //! The superloop front end.
 #![no_std]
 #![no_main]
+use core::task::Poll;
 use nanokafka::{Config, Consumer, Error, Event, Seed, Superloop, TopicPartition, Transport};
 use nanokafka_device::{note, now, read, sink, storage, write, Mmio};
 nanokafka_device::no_panic!();
@@ -30,7 +31,7 @@ fn run<T: Transport>(net: &mut T) {
                 }
             }
             Ok(Some(Event::LargeRecord(mut record))) => {
-                while let Ok(Some(chunk)) = record.chunk(now(), net) {
+                while let Poll::Ready(Ok(chunk @ [_, ..])) = record.chunk(now(), net) {
                     write(0x5000_0010, chunk.len() as u32);
                 }
             }

@@ -128,7 +128,7 @@ impl Read {
 }
 
 impl State {
-    /// Answers at once, or leaves a long poll (KIP-74 decides how much, `kafka-protocol` 4.10 when).
+    /// Answers at once, or leaves a long poll (KIP-74 decides how much, `DelayedFetch` when).
     pub(crate) fn fetch(&mut self, call: &Call, decoded: &Rc<super::Request>, deadline: Option<u64>) -> Outcome {
         let super::Request::Fetch(request) = &**decoded else { return Outcome::Close };
         if let Some(code) = if deadline.is_none() { self.faults.code(Api::Fetch) } else { None } {

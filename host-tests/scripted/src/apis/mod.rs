@@ -1,4 +1,4 @@
-//! One file per Kafka API: what a request says and what a broker answers (`kafka-protocol` 2.2).
+//! One file per Kafka API: what a request says and what a broker answers (`clients/src/main/resources/common/message`).
 mod api_versions;
 mod fetch;
 mod find_coordinator;

@@ -1,5 +1,5 @@
 //! The classic group coordinator: one group's members, generations and committed offsets
-//! (KIP-62 timeouts, KIP-134 initial delay, KIP-345 static members, KIP-394 member ids; `kafka-protocol` 4.4).
+//! (KIP-62 timeouts, KIP-134 initial delay, KIP-345 static members, KIP-394 member ids).
 mod join;
 pub(crate) mod member;
 mod offsets;

@@ -1,0 +1,478 @@
+//! Requests, byte for byte, through the same two passes as on a device: counted first, then written piece by piece into a send
+//! buffer full of rubbish.
+use super::{cases, from_hex, hex, int, list, string, Case, Frame};
+use crate::connection::{Phase as LinkPhase, CONTROL, SEND_BUFFER};
+use crate::drive::{Failure, Op};
+use crate::fuzzing::peer::{Memory, Peer, Reply};
+use crate::group::Phase as Member;
+use crate::partitions::Slot;
+use crate::state::{Control, Names};
+use crate::wire::encode::Encoder;
+use crate::wire::{join_group, sync_group};
+use crate::{Api, Capacity, Config, ConnectionId, Error, Instant, PartitionOffset, Resource};
+use core::task::{Context, Waker};
+use core::time::Duration;
+use serde_json::Value;
+
+const NOW: Instant = Instant::from_millis(1000);
+
+/// Runs `with` on a control half for this request, with all connections up.
+fn control<T>(config: &Config<'_>, with: impl FnOnce(&mut Control<'_>) -> T) -> T {
+    let mut memory = Memory::new(256);
+    let mut storage = memory.storage();
+    let crate::Storage { state, buffer, links, slots, names, memory, .. } = &mut storage;
+    let mut control = Control { state, links, table: slots, names: Names::Exclusive(names), buffer, memory, config };
+    for link in control.links.iter_mut() {
+        (link.phase, link.tx) = (LinkPhase::Up, [0xaa; SEND_BUFFER]);
+    }
+    with(&mut control)
+}
+
+/// The request as it leaves the connection.
+fn sent(control: &mut Control<'_>, link: usize, api: Api, case: &Case, op: &Op<'_, '_>) -> Result<Vec<u8>, Error> {
+    control.links[link].correlation = request(case).correlation - 1;
+    let error = |failure| match failure {
+        Failure::Error(error) | Failure::Fatal(error) => error,
+        Failure::Link(broken) => panic!("{}: {broken:?}", case.name),
+        Failure::Version(..) => panic!("{}: version", case.name),
+    };
+    control.send(link, api, case.version, op, NOW).map_err(error)?;
+    let mut requests = Vec::new();
+    let mut peer = Peer::new(|request: &[u8]| -> Reply {
+        requests.push([&(request.len() as u32).to_be_bytes(), request].concat());
+        None
+    });
+    peer.pipes[link].opened();
+    let mut cx = Context::from_waker(Waker::noop());
+    while control.links[link].pump_out(ConnectionId::new(link as u8), &mut peer, &mut cx).expect("up") {
+        control.links[link].tx = [0x55; SEND_BUFFER];
+        control.fill(link, op).map_err(error)?;
+    }
+    assert_eq!(control.links[link].unwritten, 0, "{}", case.name);
+    drop(peer);
+    assert_eq!(requests.len(), 1, "{}", case.name);
+    Ok(requests.remove(0))
+}
+
+fn request(case: &Case) -> &Frame {
+    case.request.as_ref().expect("filtered")
+}
+
+/// Requests whose fields are known.
+fn requests(api: Api) -> impl Iterator<Item = Case> {
+    let all = cases(api).into_iter().filter(|case| case.request.as_ref().is_some_and(|frame| !frame.fields.is_null()));
+    let all: Vec<_> = all.collect();
+    assert!(!all.is_empty(), "{api:?}");
+    all.into_iter()
+}
+
+fn millis(value: &Value) -> Duration {
+    Duration::from_millis(int(value))
+}
+
+fn config(frame: &Frame) -> Config<'_> {
+    let fields = &frame.fields;
+    let group = fields["group_id"].as_str().or(fields["key"].as_str()).unwrap_or_default();
+    Config::new("b:1")
+        .client_id(&frame.client_id)
+        .group_id(group)
+        .group_instance_id(string(&fields["group_instance_id"]))
+}
+
+/// The expected frame: the captured one, with what we say otherwise replaced once, and its size put right.
+struct Expected(String);
+
+impl Expected {
+    fn of(case: &Case) -> Self {
+        Expected(hex(&request(case).bytes))
+    }
+
+    fn with(self, old: &str, new: &str) -> Self {
+        assert!(self.0.contains(old), "{old}");
+        Expected(self.0.replacen(old, new, 1))
+    }
+
+    fn hex(self) -> String {
+        format!("{:08x}{}", self.0.len() / 2 - 4, &self.0[8..])
+    }
+}
+
+fn same(case: &Case, ours: &[u8], expected: Expected) {
+    assert_eq!(hex(ours), expected.hex(), "{}", case.name);
+}
+
+/// Enters topics and partitions in their order; `row` fills what the request says about one.
+fn assign(control: &mut Control<'_>, topics: &Value, name: &str, partitions: &str, row: impl Fn(&mut Slot, &Value)) {
+    for topic in list(topics) {
+        let entry = control.topics().insert(string(&topic[name])).expect("room");
+        for partition in list(&topic[partitions]) {
+            let mut slot = Slot { link: 1, ..Slot::new(entry, 0) };
+            row(&mut slot, partition);
+            let at = usize::from(control.state.slots_used);
+            assert!(crate::partitions::insert(control.table, &mut control.state.slots_used, at, slot));
+        }
+    }
+}
+
+/// Whether the rows stand in the order of the table of partitions.
+fn in_order(topics: &Value, name: &str, row: impl Fn(&Value) -> i32) -> bool {
+    let topics = list(topics);
+    let names: std::collections::BTreeSet<_> = topics.iter().map(|topic| string(&topic[name])).collect();
+    names.len() == topics.len()
+        && topics.iter().all(|topic| list(&topic["partitions"]).windows(2).all(|two| row(&two[0]) < row(&two[1])))
+}
+
+#[test]
+fn api_versions_metadata_and_find_coordinator() {
+    for case in requests(Api::ApiVersions) {
+        let frame = request(&case);
+        let ours = control(&config(frame), |c| sent(c, CONTROL, Api::ApiVersions, &case, &Op::Event));
+        same(&case, &ours.unwrap(), Expected::of(&case));
+    }
+    for case in requests(Api::Metadata) {
+        let frame = request(&case);
+        let auto_create = frame.fields["allow_auto_topic_creation"].as_bool().unwrap();
+        let ours = control(&config(frame).allow_auto_create_topics(auto_create), |c| {
+            for topic in list(&frame.fields["topics"]) {
+                c.topics().insert(string(&topic["name"])).expect("room");
+            }
+            sent(c, CONTROL, Api::Metadata, &case, &Op::Event)
+        });
+        same(&case, &ours.unwrap(), Expected::of(&case));
+    }
+    for case in requests(Api::FindCoordinator) {
+        let frame = request(&case);
+        let ours = control(&config(frame), |c| sent(c, CONTROL, Api::FindCoordinator, &case, &Op::Event)).unwrap();
+        let mut expected = frame.bytes.clone();
+        if int::<i8>(&frame.fields["key_type"]) != 0 {
+            *expected.last_mut().unwrap() = 0; // we ask for groups only
+        }
+        assert_eq!(hex(&ours), hex(&expected), "{}", case.name);
+    }
+}
+
+#[test]
+fn list_offsets_and_offset_for_leader_epoch() {
+    for case in requests(Api::ListOffsets) {
+        let frame = request(&case);
+        let topics = &frame.fields["topics"];
+        let mut wanted = Vec::new();
+        for topic in list(topics) {
+            for row in list(&topic["partitions"]) {
+                let question = PartitionOffset::new(string(&topic["name"]), int(&row["partition_index"]));
+                wanted.push(question.timestamp(int(&row["timestamp"])));
+            }
+        }
+        let ours = control(&config(frame), |c| {
+            assign(c, topics, "name", "partitions", |slot, row| {
+                (slot.partition, slot.leader_epoch) = (int(&row["partition_index"]), int(&row["current_leader_epoch"]));
+                slot.set(Slot::LISTED | Slot::QUERIED | Slot::ASKED);
+            });
+            sent(c, 1, Api::ListOffsets, &case, &Op::Offsets(&mut wanted))
+        });
+        let mut ours = ours.unwrap();
+        if int::<i8>(&frame.fields["isolation_level"]) != 0 {
+            let at = 4 + 8 + 2 + frame.client_id.len() + 4;
+            assert_eq!(std::mem::replace(&mut ours[at], 1), 0, "{}: read_uncommitted is ours", case.name);
+        }
+        same(&case, &ours, Expected::of(&case));
+    }
+    for case in requests(Api::OffsetForLeaderEpoch) {
+        let frame = request(&case);
+        let ours = control(&config(frame), |c| {
+            assign(c, &frame.fields["topics"], "topic", "partitions", |slot, row| {
+                (slot.partition, slot.leader_epoch) = (int(&row["partition"]), int(&row["current_leader_epoch"]));
+                slot.epoch = int(&row["leader_epoch"]);
+                slot.set(Slot::LISTED);
+            });
+            sent(c, 1, Api::OffsetForLeaderEpoch, &case, &Op::Event)
+        });
+        same(&case, &ours.unwrap(), Expected::of(&case));
+    }
+}
+
+/// Requests to Fetch that we never send: partitions not in ascending order, a topic twice.
+const OTHER_ROWS: [&str; 2] = ["fetch-v11-topic-listed-twice", "fetch-v11-two-topics"];
+
+#[test]
+fn fetch() {
+    let mut others = Vec::new();
+    for case in requests(Api::Fetch) {
+        let frame = request(&case);
+        let fields = &frame.fields;
+        let topics = &fields["topics"];
+        let rows = || list(topics).iter().flat_map(|topic| list(&topic["partitions"]));
+        let limit = rows().next().map_or(1, |row| int(&row["partition_max_bytes"]));
+        let one_limit = rows().all(|row| int::<u32>(&row["partition_max_bytes"]) == limit);
+        if !in_order(topics, "topic", |row| int(&row["partition"])) || !one_limit {
+            others.push(case.name.clone());
+            continue;
+        }
+        let config = config(frame)
+            .fetch_max_wait(millis(&fields["max_wait_ms"]))
+            .fetch_min_bytes(int(&fields["min_bytes"]))
+            .fetch_max_bytes(int(&fields["max_bytes"]))
+            .max_partition_fetch_bytes(limit);
+        let ours = control(&config, |c| {
+            assign(c, topics, "topic", "partitions", |slot, row| {
+                (slot.partition, slot.leader_epoch) = (int(&row["partition"]), int(&row["current_leader_epoch"]));
+                slot.position = int(&row["fetch_offset"]);
+                assert_eq!(int::<i64>(&row["log_start_offset"]), -1);
+                slot.set(Slot::LISTED | Slot::END_REPORTED); // nothing to tell: a long poll
+            });
+            sent(c, 1, Api::Fetch, &case, &Op::Event)
+        });
+        // isolation level, session id and epoch: always read_uncommitted and none
+        let mut expected = frame.bytes.clone();
+        let at = 4 + 8 + 2 + frame.client_id.len() + 16;
+        expected[at..at + 9].copy_from_slice(&[0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+        // no topics to forget, and no rack
+        let mut tail = 0;
+        for topic in list(&fields["forgotten_topics_data"]) {
+            tail += 2 + string(&topic["topic"]).len() + 4 + 4 * list(&topic["partitions"]).len();
+        }
+        expected.truncate(
+            expected.len() - tail - if case.version >= 11 { 2 + string(&fields["rack_id"]).len() } else { 0 },
+        );
+        let end = expected.len() - 4;
+        expected[end..].fill(0);
+        if case.version >= 11 {
+            expected.extend([0, 0]);
+        }
+        let size = expected.len() as u32 - 4;
+        expected[..4].copy_from_slice(&size.to_be_bytes());
+        assert_eq!(hex(&ours.unwrap()), hex(&expected), "{}", case.name);
+    }
+    assert_eq!(others, OTHER_ROWS);
+}
+
+#[test]
+fn offset_commit_and_offset_fetch() {
+    let mut refused = Vec::new();
+    for case in requests(Api::OffsetCommit) {
+        let frame = request(&case);
+        let fields = &frame.fields;
+        let mut rows = Vec::new();
+        for topic in list(&fields["topics"]) {
+            for row in list(&topic["partitions"]) {
+                let mut entry = PartitionOffset::new(string(&topic["name"]), int(&row["partition_index"]))
+                    .offset(int(&row["committed_offset"]))
+                    .metadata(string(&row["committed_metadata"]));
+                entry.leader_epoch = int(&row["committed_leader_epoch"]);
+                rows.push(entry);
+            }
+        }
+        let member = |c: &mut Control<'_>| {
+            let generation = int(&fields["generation_id_or_member_epoch"]);
+            if generation >= 0 {
+                become_member(c, generation, string(&fields["member_id"]));
+            }
+        };
+        let explicit = control(&config(frame), |c| {
+            member(c);
+            c.state.commit.explicit = true;
+            sent(c, CONTROL, Api::OffsetCommit, &case, &Op::CommitOffsets(&rows))
+        });
+        match explicit {
+            Ok(ours) => same(&case, &ours, Expected::of(&case)),
+            Err(Error::Capacity(Capacity { what: Resource::SendBuffer, needed, have: SEND_BUFFER })) => {
+                assert_eq!(needed, 2 + rows[0].metadata.len());
+                refused.push(case.name);
+                continue;
+            }
+            Err(error) => panic!("{}: {error}", case.name),
+        }
+        // the same from the table of partitions, without metadata
+        if rows.iter().all(|row| row.metadata.is_empty()) {
+            let ours = control(&config(frame), |c| {
+                member(c);
+                assign(c, &fields["topics"], "name", "partitions", |slot, row| {
+                    (slot.partition, slot.acked) = (int(&row["partition_index"]), int(&row["committed_offset"]));
+                    slot.epoch = int(&row["committed_leader_epoch"]);
+                    slot.set(Slot::COMMITTING);
+                });
+                sent(c, CONTROL, Api::OffsetCommit, &case, &Op::Event)
+            });
+            same(&case, &ours.unwrap(), Expected::of(&case));
+        }
+    }
+    assert_eq!(refused, ["offsetcommit-v7-metadata-too-large", "offsetcommit-v6-metadata-too-large-kafka-2.1.1"]);
+
+    for case in requests(Api::OffsetFetch) {
+        let frame = request(&case);
+        let mut rows = Vec::new();
+        for topic in list(&frame.fields["topics"]) {
+            for partition in list(&topic["partition_indexes"]) {
+                rows.push(PartitionOffset::new(string(&topic["name"]), int(partition)));
+            }
+        }
+        let queried = control(&config(frame), |c| {
+            c.state.commit.queried = true;
+            sent(c, CONTROL, Api::OffsetFetch, &case, &Op::Committed(&mut rows))
+        });
+        same(&case, &queried.unwrap(), Expected::of(&case));
+        let own = control(&config(frame), |c| {
+            assign(c, &frame.fields["topics"], "name", "partition_indexes", |slot, partition| {
+                slot.partition = int(partition);
+                slot.set(Slot::FETCHING_OFFSET);
+            });
+            sent(c, CONTROL, Api::OffsetFetch, &case, &Op::Event)
+        });
+        same(&case, &own.unwrap(), Expected::of(&case));
+    }
+}
+
+fn become_member(c: &mut Control<'_>, generation: i32, member: &str) {
+    c.state.mode = crate::state::Mode::Subscribed;
+    (c.state.group.phase, c.state.group.generation) = (Member::Stable, generation);
+    c.join_item(join_group::Item::MemberId(member), NOW).expect("it fits");
+}
+
+#[test]
+fn heartbeat_leave_group_and_follower_sync_group() {
+    for api in [Api::Heartbeat, Api::LeaveGroup, Api::SyncGroup] {
+        for case in requests(api) {
+            let frame = request(&case);
+            let fields = &frame.fields;
+            if !list(&fields["assignments"]).is_empty() {
+                continue; // a leader's
+            }
+            let ours = control(&config(frame), |c| {
+                let generation = if api == Api::LeaveGroup { 1 } else { int(&fields["generation_id"]) };
+                become_member(c, generation, string(&fields["member_id"]));
+                sent(c, CONTROL, api, &case, &Op::Event)
+            });
+            same(&case, &ours.unwrap(), Expected::of(&case));
+        }
+    }
+}
+
+/// Runs an encoder twice, as the drive loop does.
+fn written(case: &Case, api: Api, body: impl Fn(&mut Encoder<'_>)) -> Vec<u8> {
+    let frame = request(case);
+    let mut counted = Encoder::count();
+    counted.header(0, api, case.version, frame.correlation, &frame.client_id);
+    body(&mut counted);
+    let (size, _, largest) = counted.end();
+    let (mut bytes, mut items) = (Vec::new(), 0);
+    while bytes.len() < size {
+        let mut buffer = vec![0xaa; largest];
+        let mut e = Encoder::fill(&mut buffer, items);
+        e.header(size as u32 - 4, api, case.version, frame.correlation, &frame.client_id);
+        body(&mut e);
+        let (len, written, _) = e.end();
+        assert!(len > 0, "{}", case.name);
+        items = written;
+        bytes.extend_from_slice(&buffer[..len]);
+    }
+    bytes
+}
+
+#[test]
+fn leader_sync_group() {
+    let mut leaders = 0;
+    for case in requests(Api::SyncGroup) {
+        let fields = &request(&case).fields;
+        let assignments = list(&fields["assignments"]);
+        // the vector's partitions 0 and 2 are no run: the range assignor has runs only
+        if assignments.is_empty() || case.name == "vector-SyncGroupRequest-v3-11" {
+            continue;
+        }
+        leaders += 1;
+        let ours = written(&case, Api::SyncGroup, |e| {
+            let (group, member) = (string(&fields["group_id"]), string(&fields["member_id"]));
+            let instance = string(&fields["group_instance_id"]);
+            sync_group::head(
+                e,
+                case.version,
+                group,
+                int(&fields["generation_id"]),
+                member,
+                instance,
+                assignments.len() as u32,
+            );
+            for assignment in assignments {
+                let topics = list(&assignment["assignment_decoded"]["assigned_partitions"]).iter().map(|topic| {
+                    let partitions: Vec<u32> = list(&topic["partitions"]).iter().map(int).collect();
+                    let run = partitions[0]..partitions[0] + partitions.len() as u32;
+                    assert_eq!(run.clone().collect::<Vec<_>>(), partitions);
+                    (string(&topic["topic"]), run)
+                });
+                sync_group::assignment(e, string(&assignment["member_id"]), topics);
+            }
+        });
+        // ours are of version 0, the layout is the same up to 3
+        let mut expected = Expected::of(&case);
+        for assignment in assignments {
+            let blob = string(&assignment["assignment"]).strip_prefix("hex:").expect("bytes");
+            expected = expected.with(blob, &format!("0000{}", &blob[4..]));
+        }
+        same(&case, &ours, expected);
+    }
+    assert!(leaders >= 6, "{leaders}");
+}
+
+#[test]
+fn join_group() {
+    let mut without_protocol = 0;
+    for case in requests(Api::JoinGroup) {
+        let frame = request(&case);
+        let fields = &frame.fields;
+        let [protocol] = list(&fields["protocols"]) else {
+            without_protocol += 1; // ours is always one
+            continue;
+        };
+        let blob = string(&protocol["metadata"]).strip_prefix("hex:").expect("bytes");
+        let decoded = &protocol["metadata_decoded"]["topics"];
+        // `t1` in the vectors, whose bytes nobody has decoded
+        let topics: Vec<&str> = if decoded.is_null() { vec!["t1"] } else { list(decoded).iter().map(string).collect() };
+        let join = join_group::Join {
+            group: string(&fields["group_id"]),
+            session_timeout: int(&fields["session_timeout_ms"]),
+            rebalance_timeout: int(&fields["rebalance_timeout_ms"]),
+            member: string(&fields["member_id"]),
+            instance: string(&fields["group_instance_id"]),
+        };
+        let assignor = string(&protocol["name"]);
+        let direct = written(&case, Api::JoinGroup, |e| {
+            join_group::request(e, case.version, &join, assignor, topics.iter().copied());
+        });
+        // ours is Subscription version 1, without user data, and nothing is owned by an eager member
+        let mut subscription = format!("0001{:08x}", topics.len());
+        for topic in &topics {
+            subscription += &format!("{:04x}{}", topic.len(), hex(topic.as_bytes()));
+        }
+        subscription += "ffffffff00000000";
+        assert_eq!(&blob[4..subscription.len() - 16], &subscription[4..subscription.len() - 16], "{}", case.name);
+        let sized = |blob: &str| format!("{:08x}{blob}", blob.len() / 2);
+        let expected = || Expected::of(&case).with(&sized(blob), &sized(&subscription));
+        same(&case, &direct, expected());
+        if assignor != "range" || join.group.is_empty() {
+            continue; // the consumer invents a group id where there is none
+        }
+        let config = config(frame)
+            .session_timeout(millis(&fields["session_timeout_ms"]))
+            .max_poll_interval(millis(&fields["rebalance_timeout_ms"]));
+        let ours = control(&config, |c| {
+            c.subscribe(&topics).expect("legal names");
+            if !join.member.is_empty() {
+                c.join_item(join_group::Item::MemberId(join.member), NOW).expect("it fits");
+            }
+            sent(c, CONTROL, Api::JoinGroup, &case, &Op::Event)
+        });
+        same(&case, &ours.unwrap(), expected());
+    }
+    assert_eq!(without_protocol, 2);
+}
+
+#[test]
+fn a_poisoned_buffer_shows_what_is_not_written() {
+    assert_eq!(from_hex("00ff"), [0, 255]);
+    let mut buffer = [0xaa; 8];
+    let mut e = Encoder::fill(&mut buffer, 0);
+    e.item(|e| {
+        e.i16(1);
+    });
+    assert_eq!(e.end().0, 2);
+    assert_eq!(buffer, [0, 1, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0xaa]);
+}
