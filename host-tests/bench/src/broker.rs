@@ -5,6 +5,8 @@ use nanokafka_bench::replay::BATCH;
 use nanokafka_brokers::mock::{Producer, Record};
 use nanokafka_brokers::Kafka;
 use std::collections::HashSet;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 
 /// Started when it is first needed.
 #[derive(Default)]
@@ -52,10 +54,57 @@ impl Broker {
         Ok(Producer::new(&self.bootstrap()?, properties)?)
     }
 
+    /// Bytes of a topic's log as the broker counts them: DescribeLogDirs v1 of all topics.
+    ///
+    /// ```text
+    /// throttle i32 | error codes and directories: error i16, name str | topics: name str | partitions: index i32,
+    /// size i64, lag i64, is future i8
+    /// ```
+    pub fn log_bytes(&mut self, topic: &str) -> Result<u64, Error> {
+        let mut stream = TcpStream::connect(self.bootstrap()?)?;
+        // size, API, version, correlation, null client id, null topics
+        stream.write_all(&[0, 0, 0, 14, 0, 35, 0, 1, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])?;
+        let mut answer = vec![0; 4];
+        stream.read_exact(&mut answer)?;
+        answer.resize(u32::from_be_bytes([answer[0], answer[1], answer[2], answer[3]]) as usize, 0);
+        stream.read_exact(&mut answer)?;
+        let mut rest = &answer[8..];
+        let mut bytes = 0;
+        for _ in 0..integer::<4>(&mut rest)? {
+            integer::<2>(&mut rest)?;
+            text(&mut rest)?;
+            for _ in 0..integer::<4>(&mut rest)? {
+                let wanted = text(&mut rest)? == topic.as_bytes();
+                for _ in 0..integer::<4>(&mut rest)? {
+                    integer::<4>(&mut rest)?;
+                    let size = integer::<8>(&mut rest)?;
+                    bytes += if wanted { size } else { 0 };
+                    integer::<8>(&mut rest)?;
+                    integer::<1>(&mut rest)?;
+                }
+            }
+        }
+        Ok(bytes)
+    }
+
     fn kafka(&mut self) -> Result<&Kafka, Error> {
         if self.kafka.is_none() {
             self.kafka = Some(Kafka::single()?);
         }
         self.kafka.as_ref().ok_or_else(|| "started above".into())
     }
+}
+
+/// An integer of `N` bytes that is not negative.
+fn integer<const N: usize>(bytes: &mut &[u8]) -> Result<u64, Error> {
+    let (integer, rest) = bytes.split_first_chunk::<N>().ok_or("an answer that ends early")?;
+    *bytes = rest;
+    Ok(integer.iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte)))
+}
+
+fn text<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], Error> {
+    let length = integer::<2>(bytes)? as usize;
+    let (text, rest) = bytes.split_at_checked(length).ok_or("an answer that ends early")?;
+    *bytes = rest;
+    Ok(text)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// `key=value` arguments of a program.
 pub struct Options(HashMap<String, String>);
@@ -51,8 +52,8 @@ pub trait Client {
     /// Connects as soon as it is polled.
     fn new(options: &'static Options) -> Self;
 
-    /// Waits for a moment, hands out keys and values, and returns how many.
-    fn poll(&mut self, each: impl FnMut(&[u8], &[u8])) -> u64;
+    /// Waits for at most `timeout`, hands out keys and values, and returns how many.
+    fn poll(&mut self, timeout: Duration, each: impl FnMut(&[u8], &[u8])) -> u64;
 
     /// To the log's start again, if that costs nothing but itself.
     fn rewind(&mut self) -> bool;

@@ -80,3 +80,23 @@ fn varlong(bytes: &mut &[u8]) -> Option<i64> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nanokafka_scripted::{batch, record};
+
+    #[test]
+    fn reads_what_a_batch_holds_and_refuses_a_wrong_checksum() {
+        let bytes = batch().record("k", "v").with(record().value(vec![7; 300])).encode(5, 0);
+        let two = [&bytes[..], &bytes].concat();
+        let (records, rest) = super::batch(&two).expect("a batch");
+        let records: Vec<_> = records.collect();
+        assert_eq!(rest, bytes);
+        assert_eq!(records.iter().map(|record| record.offset).collect::<Vec<_>>(), [5, 6]);
+        assert_eq!((records[0].key, records[0].value), (Some(&b"k"[..]), Some(&b"v"[..])));
+        assert_eq!((records[1].key, records[1].value.map(<[u8]>::len)), (None, Some(300)));
+        assert_eq!(records[1].headers, [0]);
+        assert!(super::batch(&batch().record("k", "v").wrong_crc().encode(0, 0)).is_none());
+        assert!(super::batch(&bytes[..bytes.len() - 1]).is_none());
+    }
+}

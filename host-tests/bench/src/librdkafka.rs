@@ -2,15 +2,13 @@
 
 use crate::client::{Client, Options};
 use nanokafka_brokers::mock::rdkafka::{ClientConfig, Offset, TopicPartitionList};
+use std::time::Duration;
 
 /// With `single=true` it polls record by record, else it takes batches from the consumer's queue.
 pub struct Librdkafka {
     consumer: ffi::Consumer,
     single: bool,
 }
-
-/// A hundred milliseconds, like ours.
-const TIMEOUT_MS: i32 = 100;
 
 impl Client for Librdkafka {
     fn new(options: &'static Options) -> Self {
@@ -42,10 +40,11 @@ impl Client for Librdkafka {
         Librdkafka { consumer, single }
     }
 
-    fn poll(&mut self, each: impl FnMut(&[u8], &[u8])) -> u64 {
+    fn poll(&mut self, timeout: Duration, each: impl FnMut(&[u8], &[u8])) -> u64 {
+        let timeout_ms = timeout.as_millis() as i32;
         match self.single {
-            true => self.consumer.poll(TIMEOUT_MS, each),
-            false => self.consumer.batch(TIMEOUT_MS, each),
+            true => self.consumer.poll(timeout_ms, each),
+            false => self.consumer.batch(timeout_ms, each),
         }
     }
 

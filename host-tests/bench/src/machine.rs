@@ -13,7 +13,7 @@ pub fn describe() -> String {
     let (_, librdkafka) = get_rdkafka_version();
     format!(
         "\n{date}: {model}, {cores} cores, Linux {kernel}, {rustc}, Apache Kafka {kafka}, librdkafka {librdkafka}, {valgrind}; \
-         broker, producer and consumers share the machine.\n",
+         broker, producer and consumers share the machine; both clients with their defaults, which for librdkafka means that no CRC is checked.\n",
         date = says("date", "-u +%F"),
         kernel = kernel.trim(),
         rustc = says("rustc", "--version"),

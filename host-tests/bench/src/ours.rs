@@ -66,9 +66,9 @@ impl<T: Carrier> Client for Ours<T> {
         Ours { consumer, counts, options }
     }
 
-    fn poll(&mut self, mut each: impl FnMut(&[u8], &[u8])) -> u64 {
+    fn poll(&mut self, timeout: Duration, mut each: impl FnMut(&[u8], &[u8])) -> u64 {
         let mut count = 0;
-        if let Some(Event::Records(records)) = self.consumer.poll(Duration::from_millis(100)).expect("poll") {
+        if let Some(Event::Records(records)) = self.consumer.poll(timeout).expect("poll") {
             for record in records {
                 each(record.key().unwrap_or_default(), record.value().unwrap_or_default());
                 count += 1;

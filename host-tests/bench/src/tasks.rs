@@ -22,6 +22,12 @@ pub fn options() -> (String, &'static Options) {
     (task, Box::leak(Box::new(Options::parse(arguments))))
 }
 
+/// Far above what any task takes; nothing waits for ever.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What an application waits that has nothing else to do.
+const POLL: Duration = Duration::from_secs(1);
+
 /// `read`, `first`, `latency` or `idle`.
 pub fn run<C: Client>(task: &str, options: &'static Options) {
     match task {
@@ -31,7 +37,7 @@ pub fn run<C: Client>(task: &str, options: &'static Options) {
         "idle" => {
             let mut client = C::new(options);
             loop {
-                client.poll(|_, _| ());
+                client.poll(POLL, |_, _| ());
             }
         }
         other => panic!("no task {other}"),
@@ -42,12 +48,12 @@ pub fn run<C: Client>(task: &str, options: &'static Options) {
 /// client that can.
 fn read<C: Client>(options: &'static Options) {
     let (wanted, log) = (options.number("records", u64::MAX), options.number("log", u64::MAX));
-    let patience = Duration::from_secs(options.number("seconds", 120));
+    let patience = options.text("seconds").map_or(PATIENCE, |seconds| Duration::from_secs(parse(seconds)));
     let start = Instant::now();
     let mut client = C::new(options);
     let (mut records, mut bytes, mut next_end) = (0, 0u64, log);
     while records < wanted && start.elapsed() < patience {
-        records += client.poll(|key, value| {
+        records += client.poll(POLL, |key, value| {
             black_box((key, value));
             bytes += (key.len() + value.len()) as u64;
         });
@@ -69,7 +75,9 @@ fn read<C: Client>(options: &'static Options) {
 fn first<C: Client>(options: &'static Options) {
     let start = Instant::now();
     let mut client = C::new(options);
-    while client.poll(|_, _| ()) == 0 {}
+    while client.poll(POLL, |_, _| ()) == 0 {
+        assert!(start.elapsed() < PATIENCE, "no record");
+    }
     println!("wall={} {}", start.elapsed().as_micros(), client.notes());
     std::process::exit(0);
 }
@@ -80,12 +88,14 @@ const WARM_UP: usize = 100;
 /// Reads `records` records whose values begin with the time they were sent, and prints percentiles in microseconds.
 fn latency<C: Client>(options: &'static Options) {
     let mut client = C::new(options);
+    let start = Instant::now();
     let mut latencies = vec![];
-    while latencies.len() < WARM_UP + options.number("records", 400) {
-        client.poll(|_, value| {
+    while latencies.len() < WARM_UP + options.number("records", 600) {
+        client.poll(POLL, |_, value| {
             let sent = value.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
             latencies.push(now().saturating_sub(sent));
         });
+        assert!(start.elapsed() < PATIENCE, "too few records");
     }
     let latencies = &mut latencies[WARM_UP..];
     latencies.sort_unstable();

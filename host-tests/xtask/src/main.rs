@@ -7,12 +7,13 @@ mod stages;
 use setup::Tool;
 use stages::{Stage, EXTENDED, STAGES};
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Instant;
 
 const USAGE: &str = "usage: cargo xtask list                        the stages
        cargo xtask test [STAGE…]             all of them, or these
        cargo xtask test extended [STAGE…]    what takes longer
+       cargo xtask bench [NAME…]             write the README's figures (about 10 minutes), or print these
        cargo xtask setup                     install the tools of all stages
        cargo xtask memory                    write the memory table of the README";
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         }
         ["test", "extended", ref names @ ..] => test(EXTENDED, names),
         ["test", ref names @ ..] => test(STAGES, names),
+        ["bench", ref names @ ..] => report(bench(names)),
         ["setup"] => report(setup::ensure(Tool::ALL)),
         ["memory"] => report(memory::write()),
         _ => {
@@ -45,6 +47,19 @@ fn report(result: Result<(), String>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Measures what it is told to, or everything; fails where a figure passes its limit.
+fn bench(names: &[&str]) -> Result<(), String> {
+    setup::ensure(&[Tool::Rust, Tool::Jdk, Tool::Maven, Tool::Valgrind, Tool::Iproute])?;
+    // all of its programs: one starts the others
+    let cargo = |words: &str| {
+        let mut command = Command::new("cargo");
+        command.args(words.split(' '));
+        command
+    };
+    stages::run(&mut cargo("build --release -p nanokafka-bench"))?;
+    stages::run(cargo("run --quiet --release -p nanokafka-bench --bin nanokafka-bench --").args(names))
 }
 
 fn list(command: &str, stages: &[Stage]) {

@@ -18,10 +18,11 @@ pub enum Tool {
     Jdk,
     Maven,
     Valgrind,
+    Iproute,
 }
 
 impl Tool {
-    pub const ALL: &[Tool] = &[Tool::Rust, Tool::OldRust, Tool::Jdk, Tool::Maven, Tool::Valgrind];
+    pub const ALL: &[Tool] = &[Tool::Rust, Tool::OldRust, Tool::Jdk, Tool::Maven, Tool::Valgrind, Tool::Iproute];
 
     /// The Debian package, or `None` for what rustup installs.
     fn package(self) -> Option<&'static str> {
@@ -30,6 +31,7 @@ impl Tool {
             Tool::Jdk => Some("default-jdk-headless"),
             Tool::Maven => Some("maven"),
             Tool::Valgrind => Some("valgrind"),
+            Tool::Iproute => Some("iproute2"),
         }
     }
 
@@ -39,6 +41,7 @@ impl Tool {
             Tool::Jdk => ["java", "javac"].iter().all(|program| jdk(program).is_some_and(|version| version >= JDK)),
             Tool::Maven => output("mvn").is_some(),
             Tool::Valgrind => output("valgrind").is_some(),
+            Tool::Iproute => output_of("ss", "-V").is_some(),
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::programs::{allocations, callgrind};
 use crate::table::Row;
 use crate::Error;
 
+const FIGURE: &str = "decoding: instructions per record over an ideal iterator's with the same CRC";
 const PROGRAM: &str = "bench-decode";
 const SHORT: u64 = 20_000;
 const LONG: u64 = 60_000;
@@ -22,14 +23,12 @@ pub fn run(_: &mut Broker) -> Result<Vec<Row>, Error> {
         };
         let transport = per_record("transport")?;
         let (ours, ideal) = (per_record("ours")? - transport, per_record("ideal")? - transport);
-        let figure = format!("decoding, {name}: instructions per record over an ideal iterator's with the same CRC");
         let measured = format!("{:.2} ({ours:.0} / {ideal:.0})", ours / ideal);
-        rows.push(Row::limited(figure, ours / ideal, limit, measured));
+        rows.push(Row::limited(FIGURE, name, ours / ideal, limit, measured));
     }
     let count = |records| allocations(PROGRAM, &format!("ours 100 {records}"));
     // the broker's side keeps its buffers
     let more = count(LONG)?.abs_diff(count(SHORT)?);
-    let figure = format!("decoding: allocations for {} records", LONG - SHORT);
-    rows.push(Row::limited(figure, more as f64, 0.0, more));
+    rows.push(Row::limited(FIGURE, format!("allocations for {} records", LONG - SHORT), more as f64, 0.0, more));
     Ok(rows)
 }

@@ -1,5 +1,58 @@
-//! Stub.
-use crate::{broker::Broker, table::Row, Error};
-pub fn run(_: &mut Broker) -> Result<Vec<Row>, Error> {
-    Ok(vec![])
+//! From `send` to the application, one record every 10 ms.
+
+use crate::broker::Broker;
+use crate::programs::{Answer, Who};
+use crate::table::{median, Row};
+use crate::Error;
+use nanokafka_bench::tasks::now;
+use nanokafka_brokers::mock::{Producer, Record};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+const TOPIC: &str = "latency";
+const RUNS: usize = 5;
+const INTERVAL: Duration = Duration::from_millis(10);
+
+pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
+    broker.create(TOPIC, 1)?;
+    let producer = broker.producer(&[("linger.ms", "0")])?;
+    let options = format!("bootstrap={} topic={TOPIC} start=latest single=true", broker.bootstrap()?);
+    let stop = AtomicBool::new(false);
+    let [mut ours, mut theirs] = [const { vec![] }; 2];
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            while !stop.load(Ordering::Relaxed) {
+                send(&producer).map_err(|error| error.to_string())?;
+                std::thread::sleep(INTERVAL);
+            }
+            Ok::<_, String>(())
+        });
+        let runs = (0..RUNS).try_for_each(|_| {
+            ours.push(Who::Nanokafka.run("latency", &options)?);
+            theirs.push(Who::Librdkafka.run("latency", &options)?);
+            Ok::<_, Error>(())
+        });
+        stop.store(true, Ordering::Relaxed);
+        sender.join().map_err(|_| "the producer panicked")??;
+        runs
+    })?;
+    let mut rows = vec![];
+    for (percentile, limit) in [("p50", 1.0), ("p99", 1.1)] {
+        let of = |runs: &[Answer]| {
+            Ok::<_, Error>(median(runs.iter().map(|run| run.number(percentile)).collect::<Result<_, _>>()?) / 1000.0)
+        };
+        let (ours, theirs) = (of(&ours)?, of(&theirs)?);
+        let figure = "real Kafka, 100 records/s: produce to delivery over librdkafka's poll";
+        let measured = format!("{:.2} ({ours:.2} ms / {theirs:.2} ms)", ours / theirs);
+        rows.push(Row::limited(figure, percentile, ours / theirs, limit, measured));
+    }
+    Ok(rows)
+}
+
+/// A record that says when it was sent.
+fn send(producer: &Producer) -> Result<(), Error> {
+    let mut value = [b'x'; 100];
+    value[..8].copy_from_slice(&now().to_be_bytes());
+    producer.send(&Record { topic: TOPIC, value: Some(&value), ..Record::default() })?;
+    Ok(())
 }

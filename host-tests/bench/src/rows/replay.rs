@@ -8,14 +8,15 @@ use crate::table::Row;
 use crate::Error;
 use nanokafka_bench::replay::{Replay, TOPIC};
 
+const FIGURE: &str = "whole client, replayed batches: instructions per record over librdkafka's batch consumer";
+
 pub fn run(_: &mut Broker) -> Result<Vec<Row>, Error> {
     let mut rows = vec![];
     for (((size, name), limit), records) in SIZES.into_iter().zip([0.25, 0.4]).zip([200_000, 60_000]) {
         let ours = per_record(Who::Nanokafka, size, records)?;
         let theirs = per_record(Who::Librdkafka, size, records)?;
-        let figure = format!("whole client, {name}: instructions per record over librdkafka's batch consumer");
         let measured = format!("{:.2} ({ours:.0} / {theirs:.0})", ours / theirs);
-        rows.push(Row::limited(figure, ours / theirs, limit, measured));
+        rows.push(Row::limited(FIGURE, name, ours / theirs, limit, measured));
     }
     Ok(rows)
 }
