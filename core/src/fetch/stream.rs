@@ -209,14 +209,21 @@ impl Control<'_> {
         self.acknowledge_lent();
         self.release_lent(window);
         if self.state.stream.at == At::Value {
-            self.end_value(window);
+            self.end_value();
         }
-        if self.state.stream.at != At::Records || !self.state.stream.streaming {
+        if !matches!(self.state.stream.at, At::Records | At::Tail) || !self.state.stream.streaming {
             return;
         }
         let n = self.state.stream.skip.min(self.window().len());
         self.state.stream.skip -= n;
         self.pass(window, n);
+        let stream = &self.state.stream;
+        if stream.at == At::Tail {
+            if stream.skip > 0 || stream.unread > 0 {
+                return; // more is to pass, or something is to be said: the next poll does both
+            }
+            self.end_large();
+        }
         let index = self.wanted().map(|(index, _)| index).filter(|_| self.state.stream.batch_left == 0);
         if let Some(Err(Failure::Error(error))) = index.map(|index| self.batch_done(index)) {
             self.state.parked = Parked::Error(error);
