@@ -107,7 +107,6 @@ fn a_record_is_committed_while_it_is_held() -> Outcome {
     }
     let record = records.next().expect("twenty in one batch");
     records.commit_async(&record)?;
-    drop(event);
     poll_until(&mut consumer, "the commit's result", SOON, |event| match event.expect("nothing fails") {
         Event::CommitCompleted(result) => Some(result),
         _ => None,
