@@ -15,6 +15,12 @@ use std::time::{Duration, SystemTime};
 /// From the moment the cluster is healthy again to the first new record.
 pub const RECOVERY: Duration = Duration::from_secs(2);
 
+/// Three processes. A follower that meets an error at a leader that is just moving waits for 1 s by default, and until it
+/// has a record nobody is given it: that would be measured as ours.
+pub fn three_processes() -> io::Result<Cluster> {
+    Cluster::start(3, nanokafka_brokers::RELEASE, &[("replica.fetch.backoff.ms", "50")])
+}
+
 /// A topic that is produced to and consumed without a pause.
 pub struct Work<'a> {
     /// Has `partitions` partitions and `message.timestamp.type=LogAppendTime`.

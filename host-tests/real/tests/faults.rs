@@ -3,7 +3,7 @@
 
 use nanokafka::{Config, OffsetReset, TopicPartition};
 use nanokafka_brokers::{wait_for, Cluster};
-use nanokafka_real::faults::{leaders, whole, Work, RECOVERY};
+use nanokafka_real::faults::{leaders, three_processes, whole, Work, RECOVERY};
 use nanokafka_real::{config, consumer, poll_until, quiet, sized, take, unique, Outcome, SOON};
 use nanokafka_std::blocking::Event;
 use std::io;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Three processes for all tests of this binary, one test at a time.
 fn cluster() -> MutexGuard<'static, Cluster> {
     static CLUSTER: LazyLock<Mutex<Cluster>> = LazyLock::new(|| {
-        let cluster = Cluster::three_processes().expect("the JDK starts three brokers");
+        let cluster = three_processes().expect("the JDK starts three brokers");
         cluster.admin("create warm 1 3").expect("a topic");
         cluster.admin("commit warm warm 0 0").expect("a commit");
         cluster.into()

@@ -1,7 +1,6 @@
 //! The same for longer: a million and a half records, and ten losses of each kind.
 
-use nanokafka_brokers::Cluster;
-use nanokafka_real::faults::{leaders, whole, Work, RECOVERY};
+use nanokafka_real::faults::{leaders, three_processes, whole, Work, RECOVERY};
 use nanokafka_real::{config, consumer, kafka, partitions, produce_mixed, read, topic, unique, Outcome, SOON};
 use std::time::Duration;
 
@@ -25,7 +24,7 @@ fn a_million_and_a_half_records_through_each_window() -> Outcome {
 /// Kills, freezes and moves leaders in turn, whichever node leads.
 #[test]
 fn thirty_losses() -> Outcome {
-    let mut cluster = Cluster::three_processes()?;
+    let mut cluster = three_processes()?;
     cluster.admin("create warm 1 3")?;
     cluster.admin("commit warm warm 0 0")?;
     let bootstrap = cluster.bootstrap().to_owned();
