@@ -30,6 +30,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
     Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
+    Stage { name: "bench", about: "what the benchmark computes with; `cargo xtask bench` runs it", needs: &[Rust], run: bench },
     Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
     Stage { name: "real", about: "the consumer against real Kafka: records, commits, groups, faults", needs: &[Rust, Jdk, Maven], run: real },
 ];
@@ -135,6 +136,10 @@ fn brokers() -> Outcome {
 
 fn demo() -> Outcome {
     tests("-p nanokafka-demo -- --test-threads=1")
+}
+
+fn bench() -> Outcome {
+    tests("-p nanokafka-bench")
 }
 
 fn old_brokers() -> Outcome {

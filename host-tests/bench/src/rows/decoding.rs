@@ -23,7 +23,7 @@ pub fn run(_: &mut Broker) -> Result<Vec<Row>, Error> {
         };
         let transport = per_record("transport")?;
         let (ours, ideal) = (per_record("ours")? - transport, per_record("ideal")? - transport);
-        let measured = format!("{:.2} ({ours:.0} / {ideal:.0})", ours / ideal);
+        let measured = format!("{:.3} ({ours:.0} / {ideal:.0})", ours / ideal);
         rows.push(Row::limited(FIGURE, name, ours / ideal, limit, measured));
     }
     let count = |records| allocations(PROGRAM, &format!("ours 100 {records}"));

@@ -15,7 +15,7 @@ pub fn run(_: &mut Broker) -> Result<Vec<Row>, Error> {
     for (((size, name), limit), records) in SIZES.into_iter().zip([0.25, 0.4]).zip([200_000, 60_000]) {
         let ours = per_record(Who::Nanokafka, size, records)?;
         let theirs = per_record(Who::Librdkafka, size, records)?;
-        let measured = format!("{:.2} ({ours:.0} / {theirs:.0})", ours / theirs);
+        let measured = format!("{:.3} ({ours:.0} / {theirs:.0})", ours / theirs);
         rows.push(Row::limited(FIGURE, name, ours / theirs, limit, measured));
     }
     Ok(rows)
