@@ -221,6 +221,7 @@ impl<'c, IO> Records<'c, IO> {
 impl<'c, IO: Tend> Iterator for Records<'c, IO> {
     type Item = Record<'c>;
 
+    #[inline]
     fn next(&mut self) -> Option<Record<'c>> {
         self.io.tend(&mut self.control);
         if self.control.lost() {

@@ -85,11 +85,17 @@ impl Tend for Superloop {
 }
 
 impl<T: Transport + Clock> Tend for Blocking<T> {
+    #[inline]
     fn tend(&mut self, control: &mut Control<'_>) {
-        if let Some(left) = control.state.tend_in.checked_sub(1) {
-            control.state.tend_in = left;
-            return;
+        match control.state.tend_in.checked_sub(1) {
+            Some(left) => control.state.tend_in = left,
+            None => self.tend_now(control),
         }
+    }
+}
+
+impl<T: Transport + Clock> Blocking<T> {
+    fn tend_now(&mut self, control: &mut Control<'_>) {
         let now = self.0.now();
         if now == control.state.tended {
             // once in a millisecond is enough; while records are so quick, the clock costs more than they do
