@@ -99,7 +99,7 @@ impl<T: Transport + Clock> Blocking<T> {
         let now = self.0.now();
         if now == control.state.tended {
             // once in a millisecond is enough; while records are so quick, the clock costs more than they do
-            control.state.tend_in = 3;
+            control.state.tend_in = 7;
         } else {
             control.state.tended = now;
             let _ = drive(control, None, &mut self.0, now, &mut Context::from_waker(Waker::noop()), &mut Op::Tend);
