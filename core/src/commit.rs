@@ -17,6 +17,8 @@ pub(crate) struct Commit {
     pub announce: bool,
     /// It commits what the application listed, not the partitions' `acked`.
     pub explicit: bool,
+    /// So does the one that is out.
+    pub sent_explicit: bool,
     /// The result waits to be handed out.
     pub finished: bool,
     /// The worst answer of this commit: code, partition and the topic's entry plus 1.
@@ -39,6 +41,7 @@ impl Commit {
         in_flight: false,
         announce: false,
         explicit: false,
+        sent_explicit: false,
         finished: false,
         code: 0,
         partition: 0,
@@ -117,7 +120,8 @@ impl Control<'_> {
         }
         let commit = &mut self.state.commit;
         commit.job.wanted = false;
-        (commit.in_flight, commit.code) = (any, 0);
+        (commit.in_flight, commit.code, commit.finished) = (any, 0, false);
+        commit.sent_explicit = core::mem::take(&mut commit.explicit);
         any
     }
 
@@ -125,6 +129,7 @@ impl Control<'_> {
     pub(crate) fn commit_lost(&mut self, now: Instant) {
         if core::mem::take(&mut self.state.commit.in_flight) {
             self.recommit();
+            self.state.commit.explicit |= core::mem::take(&mut self.state.commit.sent_explicit);
             self.state.commit.job.retry(self.config, &mut self.state.random, now);
         }
     }
@@ -142,7 +147,7 @@ impl Control<'_> {
             Item::Topic(name) => self.enter_topic(CONTROL, name),
             Item::Row(row) => {
                 let topic = self.inbox(CONTROL).topic;
-                let explicit = self.state.commit.explicit;
+                let explicit = self.state.commit.sent_explicit;
                 let slot = self.row_slot(CONTROL, row.partition).filter(|_| !explicit);
                 if let Some(slot) = slot.and_then(|slot| self.slots_mut().get_mut(slot)) {
                     slot.clear(Slot::COMMITTING);
@@ -174,7 +179,9 @@ impl Control<'_> {
         if code != ErrorCode::NONE {
             warn!("commit: {}", code);
         }
+        let explicit = core::mem::take(&mut commit.sent_explicit);
         if (is_retriable(code) && !hopeless) || (code == ErrorCode::NONE && omitted) {
+            commit.explicit |= explicit;
             commit.job.retry(self.config, random, now);
             return;
         }

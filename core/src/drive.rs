@@ -93,6 +93,10 @@ pub(crate) fn drive<T: Transport + ?Sized>(
             },
         };
         match fetch(c, window.as_deref_mut(), net, now, cx, op) {
+            Ok(Turn::Ready(Ready::Truncated { slot, from, to })) if !matches!(op, Op::Event) => {
+                c.state.parked = Parked::Truncated { slot, from, to };
+                moved = true;
+            }
             Ok(Turn::Ready(ready)) => return Poll::Ready(Ok(ready)),
             Ok(Turn::Moved(m)) => moved |= m,
             Err((link, failure)) => {
@@ -133,8 +137,10 @@ impl Control<'_> {
     fn notice(&mut self, op: &mut Op<'_, '_>) -> Option<Result<Ready, Error>> {
         match op {
             Op::Event => {
-                if let Parked::Error(error) = core::mem::replace(&mut self.state.parked, Parked::Nothing) {
-                    return Some(Err(error));
+                match core::mem::replace(&mut self.state.parked, Parked::Nothing) {
+                    Parked::Nothing => {}
+                    Parked::Error(error) => return Some(Err(error)),
+                    Parked::Truncated { slot, from, to } => return Some(Ok(Ready::Truncated { slot, from, to })),
                 }
                 if self.state.commit.announce && self.state.commit.finished {
                     return self.take_commit_result().map(|result| Ok(Ready::Committed(result)));

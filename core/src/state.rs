@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub owner: u8,
     /// The slot after the last that brought records: the next Fetch begins there.
     pub first: u16,
+    /// Counts changes of the tables of slots and of names.
+    pub tables: u8,
     /// Something changed that may call for other requests.
     pub plan: bool,
     /// The drive loop stopped for others' sake, not for want of work.
@@ -75,6 +77,7 @@ pub(crate) struct State {
 pub(crate) enum Parked {
     Nothing,
     Error(Error),
+    Truncated { slot: u16, from: i64, to: i64 },
 }
 
 /// The arena of topic names: shared while a record borrows one of them, and then nothing is added or noted.
@@ -124,6 +127,7 @@ impl State {
         names_used: 0,
         owner: 0,
         first: 0,
+        tables: 0,
         plan: false,
         busy: false,
         plan_at: Instant::from_millis(0),
@@ -217,8 +221,14 @@ impl Control<'_> {
         false
     }
 
+    /// Requests that are half written cannot be completed.
+    pub(crate) fn tables_changed(&mut self) {
+        self.state.tables = self.state.tables.wrapping_add(1);
+    }
+
     /// Removes every partition, and the names that nobody uses.
     pub(crate) fn clear_slots(&mut self) {
+        self.tables_changed();
         self.state.slots_used = 0;
         self.state.stream.forget_slot();
         self.state.first = 0;
@@ -237,6 +247,7 @@ impl Control<'_> {
                 at = at.saturating_add(strings::ENTRY as u16).saturating_add(len);
                 continue;
             }
+            self.tables_changed();
             let gap = self.topics().remove(at);
             for slot in self.table.iter_mut().filter(|slot| slot.topic > at) {
                 slot.topic = slot.topic.saturating_sub(gap);

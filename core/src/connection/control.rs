@@ -115,6 +115,12 @@ impl Control<'_> {
             return Ok(true);
         };
         match due.api {
+            Api::OffsetCommit if self.state.commit.explicit && !matches!(op, Op::CommitOffsets(_)) => {
+                // its caller has gone, and the list with it
+                self.state.commit.explicit = false;
+                self.state.commit.job.done();
+                return Ok(true);
+            }
             Api::OffsetCommit if !self.list_commit() => {
                 self.state.commit.job.done();
                 (self.state.commit.finished, self.state.commit.code) = (true, 0);

@@ -53,7 +53,7 @@ impl Control<'_> {
             }
         }?;
         // what does not concern this call waits for the next `poll`
-        if matches!(op, Op::Chunk | Op::Tend | Op::Commit | Op::Leave) {
+        if matches!(op, Op::Chunk | Op::Tend | Op::Commit | Op::CommitOffsets(_) | Op::Leave) {
             self.state.parked = Parked::Error(error);
             return None;
         }

@@ -58,6 +58,9 @@ pub(crate) struct Link {
     out: u16,
     sent: u16,
     pub unwritten: u32,
+    /// The slot it begins with, and which state of the tables it was begun over: it is written in several fills.
+    pub first: u16,
+    pub tables: u8,
     pub size: u32,
     pub items: u32,
     /// Not before: reconnecting, or the next request after a throttle.
@@ -88,6 +91,8 @@ impl Link {
         out: 0,
         sent: 0,
         unwritten: 0,
+        first: 0,
+        tables: 0,
         size: 0,
         items: 0,
         not_before: Instant::from_millis(0),

@@ -25,6 +25,10 @@ impl Control<'_> {
         op: &Op<'_, '_>,
         now: Instant,
     ) -> Result<(), Failure> {
+        let (first, tables) = (if link == CONTROL { 0 } else { self.state.first }, self.state.tables);
+        if let Some(link) = self.links.get_mut(link) {
+            (link.first, link.tables) = (first, tables);
+        }
         let mut counted = Encoder::count();
         let correlation = self.links.get(link).map_or(0, Link::next_id);
         self.encode(&mut counted, link, api, version, correlation, 0, op);
@@ -60,13 +64,22 @@ impl Control<'_> {
     pub(crate) fn fill(&mut self, index: usize, op: &Op<'_, '_>) -> Result<(), Failure> {
         let Some(link) = self.links.get_mut(index).filter(|link| link.wants_filling()) else { return Ok(()) };
         let (request, size, items, mut tx) = (link.newest(), link.size, link.items, link.tx);
+        let tables = link.tables;
         let Some(api) = Api::from_key(request.api) else { return Ok(()) };
+        let listed = match api {
+            Api::OffsetCommit => !self.state.commit.sent_explicit || matches!(op, Op::CommitOffsets(_)),
+            Api::OffsetFetch => !self.state.commit.queried || matches!(op, Op::Committed(_)),
+            _ => true,
+        };
+        if tables != self.state.tables || !listed {
+            return Err(Failure::Link(Broken::Closed)); // what it lists is gone, or nobody waits for it
+        }
         let mut e = Encoder::fill(&mut tx, items);
         self.encode(&mut e, index, api, request.version, request.id, size.saturating_sub(4), op);
         let (len, items, _) = e.end();
         let Some(link) = self.links.get_mut(index) else { return Ok(()) };
         if len == 0 || len as u32 > link.unwritten {
-            return Err(Failure::Link(Broken::Closed)); // what it lists has changed under it
+            return Err(Failure::Link(Broken::Closed)); // it no longer has the size that was announced
         }
         link.tx = tx;
         link.filled(len, items);
@@ -108,14 +121,14 @@ impl Control<'_> {
                 let (generation, member, instance) = self.membership();
                 offset_commit::head(e, version, self.consumer_group(), generation, member, instance);
                 match op {
-                    Op::CommitOffsets(listed) if self.state.commit.explicit => {
+                    Op::CommitOffsets(listed) if self.state.commit.sent_explicit => {
                         let rows = listed.iter().map(|entry| (entry.topic, entry));
                         by_topic(e, rows, |e, entry| {
                             let offset = entry.offset.unwrap_or(-1);
                             offset_commit::request_row(e, entry.partition, offset, entry.leader_epoch, entry.metadata);
                         });
                     }
-                    _ if self.state.commit.explicit => {} // the caller is gone, and `fill` notices
+                    _ if self.state.commit.sent_explicit => {} // the caller is gone, and `fill` refuses
                     _ => self.topics_of(e, CONTROL, Slot::COMMITTING, |e, slot| {
                         offset_commit::request_row(e, slot.partition, slot.acked, slot.epoch, "");
                     }),
@@ -201,7 +214,8 @@ impl Control<'_> {
     /// `array of (topic, array of partition)` over the slots with `flag`; on fetch connections only over those of `link`.
     /// The first slot in turn comes first: its data is what the answer has room for.
     fn topics_of(&self, e: &mut Encoder<'_>, link: usize, flag: u16, row: impl Fn(&mut Encoder<'_>, &Slot)) {
-        let (before, after) = self.slots().split_at_checked(self.state.first.into()).unwrap_or((self.slots(), &[]));
+        let first = self.links.get(link).map_or(0, |link| link.first);
+        let (before, after) = self.slots().split_at_checked(first.into()).unwrap_or((self.slots(), &[]));
         let listed = after
             .iter()
             .chain(before)

@@ -62,6 +62,7 @@ impl<T: Transport + Clock> Consumer<'_, Async<T>> {
     /// Dropping it gives the question up.
     pub async fn committed(&mut self, offsets: &mut [PartitionOffset<'_>]) -> Result<(), Error> {
         self.control().needs_group()?;
+        self.forget_question();
         let result = self.run(&mut Op::Committed(offsets), false).await;
         self.forget_question();
         wait::in_time(result, Api::OffsetFetch)

@@ -49,6 +49,7 @@ impl<T: Transport + Clock + Block> Consumer<'_, Blocking<T>> {
     /// [`UsageError::NoGroup`](crate::UsageError::NoGroup), [`Error::Broker`], [`Error::Timeout`] after `default.api.timeout.ms`.
     pub fn committed(&mut self, offsets: &mut [PartitionOffset<'_>]) -> Result<(), Error> {
         self.control().needs_group()?;
+        self.forget_question();
         let result = self.run(&mut Op::Committed(offsets), false);
         self.forget_question();
         wait::in_time(result, Api::OffsetFetch)

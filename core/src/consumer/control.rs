@@ -185,6 +185,7 @@ impl Control<'_> {
 
     /// Partitions that stay keep their positions.
     fn keep_assigned(&mut self, wanted: &[TopicPartition<'_>]) {
+        self.tables_changed();
         let names = &self.names;
         let stays =
             |slot: &Slot| wanted.contains(&TopicPartition::new(strings::name(names, slot.topic), slot.partition));
@@ -265,6 +266,7 @@ impl Control<'_> {
                 self.topics().set_flags(at, flags | topic::SUBSCRIBED);
             }
         }
+        self.tables_changed();
         self.state.mode = Mode::Subscribed;
         self.state.cluster.metadata.want();
         self.state.cluster.refresh_at = crate::Instant::from_millis(0);

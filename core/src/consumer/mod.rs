@@ -263,6 +263,7 @@ impl<'r, IO> Consumer<'r, IO> {
 
     /// Before a question about offsets: all of its partitions must be ours, as their leaders are known.
     fn ask_offsets(&mut self, offsets: &mut [PartitionOffset<'_>], timestamp: Option<i64>) -> Result<(), Error> {
+        self.forget_question();
         let (mut control, window, _) = self.halves();
         control.settle(window);
         for entry in offsets.iter() {
@@ -290,6 +291,8 @@ impl<'r, IO> Consumer<'r, IO> {
         }
         control.state.plan = true;
         control.state.commit.answered = false;
+        // one that is half written is refused by `fill`; the answer to a whole one is nobody's
+        control.state.commit.queried &= control.links.first().is_some_and(|link| link.unwritten > 0);
     }
 
     fn ask_commit(&mut self, explicit: Option<&[PartitionOffset<'_>]>) -> Result<(), Error> {

@@ -245,16 +245,19 @@ impl Control<'_> {
         stream.batch_left = stream.batch_left.saturating_sub(n);
     }
 
+    /// The partition whose records are being read, if it is still this connection's.
+    fn current(&self) -> Option<(usize, &Slot)> {
+        let index = self.state.stream.slot()?;
+        let slot = self.slots().get(index).filter(|slot| slot.link == self.state.owner)?;
+        Some((index, slot))
+    }
+
     /// Whether the current partition's records are still wanted.
     fn wanted(&self) -> Option<(usize, &Slot)> {
         if self.rests() {
             return None; // told that it is revoked: what comes after that is the next owner's
         }
-        let index = self.state.stream.slot()?;
-        let slot = self.slots().get(index)?;
-        let wanted =
-            slot.phase == Phase::Ready && !slot.is(Slot::PAUSED | Slot::STALE) && slot.link == self.state.owner;
-        wanted.then_some((index, slot))
+        self.current().filter(|(_, slot)| slot.phase == Phase::Ready && !slot.is(Slot::PAUSED | Slot::STALE))
     }
 
     /// Drops the rest of the partition's records.
@@ -502,14 +505,17 @@ impl Control<'_> {
     fn records(&mut self, window: &mut [u8]) -> Result<Step, Failure> {
         let stream = &self.state.stream;
         let (left, head, streaming, broken) = (stream.batch_left, stream.batch, stream.streaming, stream.malformed);
+        if let (0, Some((index, slot))) = (left, self.current()) {
+            // the verdict is due also on what was paused behind its last record
+            if slot.phase == Phase::Ready && !slot.is(Slot::STALE) {
+                return self.batch_done(index);
+            }
+        }
         let Some((index, slot)) = self.wanted() else {
             self.abandon_partition(left);
             return Ok(Step::Moved);
         };
         let position = slot.position;
-        if left == 0 {
-            return self.batch_done(index);
-        }
         if head.control() {
             self.state.stream.skip = left;
             return Ok(Step::Moved);

@@ -271,7 +271,7 @@ fn offset_commit_and_offset_fetch() {
         };
         let explicit = control(&config(frame), |c| {
             member(c);
-            c.state.commit.explicit = true;
+            c.state.commit.sent_explicit = true;
             sent(c, CONTROL, Api::OffsetCommit, &case, &Op::CommitOffsets(&rows))
         });
         match explicit {

@@ -296,6 +296,7 @@ impl Control<'_> {
     pub(super) fn own(&mut self, topic: u16, partition: i32) {
         let slots = self.slots();
         let Err(at) = partitions::find(slots, topic, partition) else { return }; // twice in one assignment
+        self.tables_changed();
         let used = self.state.slots_used;
         let group = &mut self.state.group;
         group.partitions_needed = group.partitions_needed.saturating_add(1);

@@ -452,3 +452,54 @@ fn a_poll_that_waits_longer_than_max_poll_interval_stays_a_member() {
         assert_eq!(cluster.count(Api::JoinGroup), 2);
     }
 }
+
+/// Requests of several fills of the send buffer, while answers that are read meanwhile move what they are made from.
+#[test]
+fn long_requests_say_what_they_were_begun_with() {
+    let cluster = cluster(2);
+    let names = ["first-topic", "second-topic-with-another-length"];
+    let all: Vec<_> =
+        names.iter().flat_map(|name| (0..10).map(|partition| TopicPartition::new(name, partition))).collect();
+    for name in names {
+        let topic = cluster.topic(name, 10);
+        for partition in 0..10 {
+            // offsets differ between topics and partitions, so that a wrong row shows
+            let skew = if name == names[0] { 0 } else { 100 } + partition as usize * 3;
+            for n in 0..40 {
+                topic.append(partition, batch().fill(1 + skew / 4 * usize::from(n == 3), 20));
+            }
+        }
+    }
+    let config = CONFIG.group_id("g").enable_auto_commit(false).max_partition_fetch_bytes(400);
+    let mut client =
+        Client::new(&cluster, Weather::Bytes, &Sizes { partitions: 20, connections: 3, window: 512 }, config);
+    client.assign(&all);
+    let mut positions = std::collections::BTreeMap::new();
+    let expected: usize = all.iter().map(|p| cluster.partition(p.topic, p.partition).records_from(0).len()).sum();
+    let (mut got, mut events) = (0, 0);
+    while got < expected {
+        let until = cluster.millis() + 60_000;
+        match client.next_before(until) {
+            Some(Ok(Seen::Records(topic, partition, records))) => {
+                got += records.len();
+                events += 1;
+                if positions.len() >= 11 && events % 40 == 0 {
+                    client.commit_async(); // of more partitions than one fill of the send buffer holds
+                }
+                for record in records {
+                    let position = positions.entry((topic.clone(), partition)).or_insert(0);
+                    assert_eq!(record.offset, *position, "{topic}-{partition}");
+                    *position += 1;
+                }
+            }
+            Some(Ok(_)) => {}
+            other => panic!("{other:?}"),
+        }
+        for partition in &all {
+            let committed = cluster.committed_offset("g", partition.topic, partition.partition).unwrap_or(0);
+            let handed = positions.get(&(partition.topic.to_string(), partition.partition)).copied().unwrap_or(0);
+            assert!(committed <= handed, "{partition}: {committed} committed, {handed} handed out");
+        }
+    }
+    assert_eq!(cluster.take_violations(), Vec::<String>::new());
+}
