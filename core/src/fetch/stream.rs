@@ -8,7 +8,7 @@ use crate::connection::Broken;
 use crate::drive::Ready;
 use crate::error::PartitionErrorKind;
 use crate::partitions::{Phase, Slot};
-use crate::state::{Control, Parked};
+use crate::state::{Control, Parked, State};
 use crate::wire::batch::{self, Batch, CRC_START, HEADER};
 use crate::wire::crc32c::Crc32c;
 use crate::wire::primitives::{be_i8, item, move_down, varint, varlong, Stop};
@@ -691,5 +691,3 @@ fn whole_records(input: &[u8]) -> u32 {
     }
     input.len().saturating_sub(rest.len()) as u32
 }
-
-use crate::state::State;
