@@ -503,3 +503,25 @@ fn long_requests_say_what_they_were_begun_with() {
     }
     assert_eq!(cluster.take_violations(), Vec::<String>::new());
 }
+
+#[test]
+fn a_pause_behind_the_last_record_does_not_spare_a_batch_its_verdict() {
+    let cluster = cluster(1);
+    cluster.topic("t", 1).append(0, batch().fill(30, 100).wrong_crc()).append(0, batch().fill(3, 10));
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG.group_id("g"));
+    let partition = TopicPartition::new("t", 0);
+    client.assign(&[partition]);
+    let mut told = None;
+    while let Some(seen) = client.next_before(20_000) {
+        match seen {
+            Ok(Seen::Records(_, _, records)) if records.last().is_some_and(|record| record.offset == 29) => {
+                client.control().pause(partition).unwrap();
+            }
+            Err(Error::Partition(error)) => told = Some((error.kind, error.offset, error.next)),
+            _ => {}
+        }
+    }
+    assert_eq!(told, Some((nanokafka::PartitionErrorKind::Corrupt, 0, 30)));
+    let _ = client.close();
+    assert_eq!(cluster.committed_offset("g", "t", 0), None);
+}
