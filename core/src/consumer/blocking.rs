@@ -15,14 +15,16 @@ impl<T: Transport + Clock + Block> Consumer<'_, Blocking<T>> {
         let now = self.io.0.now();
         self.enter_poll(now);
         let (mut control, window, io) = self.halves();
-        let ready = wait(&mut control, Some(window), &mut io.0, &mut Op::Event, now.after(timeout))?;
+        let ready = wait(&mut control, Some(window), &mut io.0, &mut Op::Event, now, now.after(timeout))?;
+        control.tended(now);
         Ok(ready.map(|ready| self.lend(ready)))
     }
 
     fn run(&mut self, op: &mut Op<'_, '_>, lend_window: bool) -> Result<Option<Ready>, Error> {
-        let deadline = self.io.0.now().after(self.config.default_api_timeout);
+        let now = self.io.0.now();
+        let deadline = now.after(self.config.default_api_timeout);
         let (mut control, window, io) = self.halves();
-        wait(&mut control, Some(window).filter(|_| lend_window), &mut io.0, op, deadline)
+        wait(&mut control, Some(window).filter(|_| lend_window), &mut io.0, op, now, deadline)
     }
 
     /// Commits what was handed out, and waits for the broker's answer; retries what can be retried.
@@ -93,9 +95,10 @@ impl<T: Transport + Clock + Block> Consumer<'_, Blocking<T>> {
     /// What the last commit answered.
     pub fn close(mut self) -> Result<(), Error> {
         self.begin_close();
-        let deadline = self.io.0.now().after(CLOSE_TIMEOUT);
+        let now = self.io.0.now();
+        let deadline = now.after(CLOSE_TIMEOUT);
         let (mut control, _, Blocking(io)) = self.halves();
-        let left = wait(&mut control, None, io, &mut Op::Leave, deadline);
+        let left = wait(&mut control, None, io, &mut Op::Leave, now, deadline);
         let result = control.take_commit_result().unwrap_or(Ok(()));
         loop {
             let now = io.now();

@@ -159,7 +159,9 @@ impl<T: Transport + Clock + Block> LargeRecord<'_, Blocking<T>> {
 
     fn wait(&mut self) -> Result<Ready, Error> {
         self.consume();
-        let ready = wait(&mut self.control, Some(&mut *self.window), &mut self.io.0, &mut Op::Chunk, Instant::NEVER)?;
+        let now = self.io.0.now();
+        let (control, io) = (&mut self.control, &mut self.io.0);
+        let ready = wait(control, Some(&mut *self.window), io, &mut Op::Chunk, now, Instant::NEVER)?;
         Ok(ready.unwrap_or(Ready::EndOfValue))
     }
 }

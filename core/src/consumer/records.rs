@@ -318,8 +318,9 @@ impl<T: Transport + Clock + Block> Records<'_, Blocking<T>> {
         self.control.needs_group()?;
         self.mark(record);
         self.control.want_commit();
-        let deadline = self.io.0.now().after(self.control.config.default_api_timeout);
-        super::committed(wait(&mut self.control, None, &mut self.io.0, &mut Op::Commit, deadline)?)
+        let now = self.io.0.now();
+        let deadline = now.after(self.control.config.default_api_timeout);
+        super::committed(wait(&mut self.control, None, &mut self.io.0, &mut Op::Commit, now, deadline)?)
     }
 
     /// One turn of heartbeats and commits without waiting, for work that is longer than the session. Taking the next record does it too.

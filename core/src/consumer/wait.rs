@@ -27,16 +27,16 @@ pub(crate) fn step<T: Transport + Clock>(
     Poll::Pending
 }
 
-/// Blocking: the same, and the thread sleeps in the transport.
+/// Blocking: the same, and the thread sleeps in the transport. `now` was just read: the clock costs as much as many records.
 pub(crate) fn wait<T: Transport + Clock + Block>(
     control: &mut Control<'_>,
     mut window: Option<&mut [u8]>,
     io: &mut T,
     op: &mut Op<'_, '_>,
+    mut now: Instant,
     deadline: Instant,
 ) -> Result<Option<Ready>, Error> {
     loop {
-        let now = io.now();
         let mut cx = Context::from_waker(Waker::noop());
         if let Poll::Ready(ready) = drive(control, window.as_deref_mut(), io, now, &mut cx, op) {
             return ready.map(Some);
@@ -48,6 +48,7 @@ pub(crate) fn wait<T: Transport + Clock + Block>(
         if next > now {
             io.block(deadline.min(next)).map_err(|cause| Error::Transport(crate::ConnectError::local(cause)))?;
         }
+        now = io.now();
     }
 }
 
@@ -94,12 +95,22 @@ impl<T: Transport + Clock> Tend for Blocking<T> {
     }
 }
 
+/// Between two looks at the clock. So many slow ones may follow quick ones before a heartbeat.
+const QUICK_RECORDS: u8 = 7;
+
+impl Control<'_> {
+    /// A poll has just tended everything.
+    pub(crate) fn tended(&mut self, now: Instant) {
+        (self.state.tended, self.state.tend_in) = (now, QUICK_RECORDS);
+    }
+}
+
 impl<T: Transport + Clock> Blocking<T> {
     fn tend_now(&mut self, control: &mut Control<'_>) {
         let now = self.0.now();
         if now == control.state.tended {
             // once in a millisecond is enough; while records are so quick, the clock costs more than they do
-            control.state.tend_in = 7;
+            control.state.tend_in = QUICK_RECORDS;
         } else {
             control.state.tended = now;
             let _ = drive(control, None, &mut self.0, now, &mut Context::from_waker(Waker::noop()), &mut Op::Tend);

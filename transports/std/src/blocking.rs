@@ -291,7 +291,7 @@ impl Transport for Tcp {
 
 impl Clock for Tcp {
     fn now(&mut self) -> Instant {
-        self.now = Instant::from_millis(self.zero.elapsed().as_millis() as u64);
+        self.now = Instant::from_millis(0).after(self.zero.elapsed());
         self.now
     }
 
