@@ -47,7 +47,7 @@ pub(crate) struct State {
     /// The connection whose answer is in the window; 0 none.
     pub owner: u8,
     /// The slot after the last that brought records: the next Fetch begins there.
-    pub first: u16,
+    pub first_slot: u16,
     /// Counts changes of the tables of slots and of names.
     pub tables: u8,
     /// Something changed that may call for other requests.
@@ -126,7 +126,7 @@ impl State {
         slots_used: 0,
         names_used: 0,
         owner: 0,
-        first: 0,
+        first_slot: 0,
         tables: 0,
         plan: false,
         busy: false,
@@ -231,7 +231,7 @@ impl Control<'_> {
         self.tables_changed();
         self.state.slots_used = 0;
         self.state.stream.forget_slot();
-        self.state.first = 0;
+        self.state.first_slot = 0;
         self.drop_unused_names();
         self.state.plan = true;
     }

@@ -59,7 +59,7 @@ pub(crate) struct Link {
     sent: u16,
     pub unwritten: u32,
     /// The slot it begins with, and which state of the tables it was begun over: it is written in several fills.
-    pub first: u16,
+    pub first_slot: u16,
     pub tables: u8,
     pub size: u32,
     pub items: u32,
@@ -91,7 +91,7 @@ impl Link {
         out: 0,
         sent: 0,
         unwritten: 0,
-        first: 0,
+        first_slot: 0,
         tables: 0,
         size: 0,
         items: 0,

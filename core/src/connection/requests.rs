@@ -25,9 +25,9 @@ impl Control<'_> {
         op: &Op<'_, '_>,
         now: Instant,
     ) -> Result<(), Failure> {
-        let (first, tables) = (if link == CONTROL { 0 } else { self.state.first }, self.state.tables);
+        let (first, tables) = (if link == CONTROL { 0 } else { self.state.first_slot }, self.state.tables);
         if let Some(link) = self.links.get_mut(link) {
-            (link.first, link.tables) = (first, tables);
+            (link.first_slot, link.tables) = (first, tables);
         }
         let mut counted = Encoder::count();
         let correlation = self.links.get(link).map_or(0, Link::next_id);
@@ -214,7 +214,7 @@ impl Control<'_> {
     /// `array of (topic, array of partition)` over the slots with `flag`; on fetch connections only over those of `link`.
     /// The first slot in turn comes first: its data is what the answer has room for.
     fn topics_of(&self, e: &mut Encoder<'_>, link: usize, flag: u16, row: impl Fn(&mut Encoder<'_>, &Slot)) {
-        let first = self.links.get(link).map_or(0, |link| link.first);
+        let first = self.links.get(link).map_or(0, |link| link.first_slot);
         let (before, after) = self.slots().split_at_checked(first.into()).unwrap_or((self.slots(), &[]));
         let listed = after
             .iter()

@@ -191,7 +191,7 @@ impl Control<'_> {
             |slot: &Slot| wanted.contains(&TopicPartition::new(strings::name(names, slot.topic), slot.partition));
         partitions::retain(self.table, &mut self.state.slots_used, stays);
         self.state.stream.forget_slot();
-        self.state.first = 0;
+        self.state.first_slot = 0;
         self.drop_unused_names();
     }
 

@@ -230,12 +230,9 @@ impl<'r, IO> Consumer<'r, IO> {
             Ready::Records | Ready::Large | Ready::Chunk | Ready::EndOfValue => {
                 let slot = slot(state.stream.slot().unwrap_or(0) as u16);
                 let partition = partition(slot);
-                let [_, inbox] = &state.inboxes;
-                let (start, lent) = (inbox.start as usize, state.stream.lent as usize);
                 let control = Control { state, links, table, names: Names::Shared(names), buffer, memory, config };
                 if matches!(ready, Ready::Records) {
-                    let bytes = window.get(start..).and_then(|bytes| bytes.get(..lent)).unwrap_or_default();
-                    Event::Records(Records::new(control, io, bytes, partition))
+                    Event::Records(Records::new(control, io, window, partition))
                 } else {
                     Event::LargeRecord(LargeRecord::new(control, io, window, partition))
                 }

@@ -18,6 +18,8 @@ use core::task::Poll;
 pub struct Records<'c, IO> {
     control: Control<'c>,
     io: &'c mut IO,
+    window: &'c [u8],
+    /// Of the current batch, what was not taken.
     bytes: &'c [u8],
     batch: Batch,
     partition: TopicPartition<'c>,
@@ -162,14 +164,16 @@ impl<'c> Iterator for Headers<'c> {
 }
 
 impl<'c, IO> Records<'c, IO> {
-    pub(crate) fn new(control: Control<'c>, io: &'c mut IO, bytes: &'c [u8], partition: TopicPartition<'c>) -> Self {
+    pub(crate) fn new(control: Control<'c>, io: &'c mut IO, window: &'c [u8], partition: TopicPartition<'c>) -> Self {
         let (batch, slot) = (control.state.stream.batch, control.state.stream.slot().unwrap_or(usize::MAX));
+        let [_, inbox] = &control.state.inboxes;
+        let bytes = inbox.input(window).get(..control.state.stream.lent as usize).unwrap_or_default();
         let acknowledges = match control.config.auto_commit_marks {
             true => Acknowledges::Marks,
             false if control.is_judged() => Acknowledges::Taken,
             false => Acknowledges::Judged,
         };
-        Records { control, io, bytes, batch, partition, slot, acknowledges }
+        Records { control, io, window, bytes, batch, partition, slot, acknowledges }
     }
 
     /// Their topic.
@@ -227,6 +231,22 @@ impl<'c, IO: Tend> Iterator for Records<'c, IO> {
         if self.control.lost() {
             return None; // they belong to somebody else by now
         }
+        loop {
+            if let Some(record) = self.take() {
+                return Some(record);
+            }
+            if !self.bytes.is_empty() {
+                return None;
+            }
+            (self.batch, self.bytes) = self.control.next_batch(self.window)?;
+        }
+    }
+}
+
+impl<'c, IO> Records<'c, IO> {
+    /// The batch's next record, with all that taking it means.
+    #[inline]
+    fn take(&mut self) -> Option<Record<'c>> {
         let Control { state, table, .. } = &mut self.control;
         let (stream, slot) = (&mut state.stream, table.get_mut(self.slot)?);
         if slot.is(Slot::STALE | Slot::PAUSED) || slot.phase != Phase::Ready {

@@ -4,7 +4,7 @@
 //! |---|---|---|---|
 //! | none | 16 entries, twice per byte | 64 B | 8 to 15 |
 //! | `crc-table-1k` | 256 entries | 1 KB | about 9 |
-//! | `std` | the CPU's instructions where it has them | crate `crc32c` | |
+//! | `std` | the CPU's instructions where it has them | crate `crc-fast` | |
 
 /// Reflected.
 #[cfg(any(test, not(feature = "std")))]
@@ -33,7 +33,11 @@ impl Crc32c {
 }
 
 #[cfg(feature = "std")]
-use ::crc32c::crc32c_append as append;
+fn append(crc: u32, bytes: &[u8]) -> u32 {
+    let mut digest = crc_fast::Digest::new_with_init_state(crc_fast::CrcAlgorithm::Crc32Iscsi, u64::from(!crc));
+    digest.update(bytes);
+    digest.finalize() as u32
+}
 #[cfg(all(feature = "crc-table-1k", not(feature = "std")))]
 use by_byte as append;
 #[cfg(not(any(feature = "crc-table-1k", feature = "std")))]

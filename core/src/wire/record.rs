@@ -34,7 +34,7 @@ pub(crate) fn head(i: Bytes<'_>) -> Parsed<'_, Head<'_>> {
 }
 
 /// A whole record: its head, its value, and the bytes of its headers.
-#[inline]
+#[inline(always)]
 pub(crate) fn record(i: Bytes<'_>) -> Parsed<'_, (Head<'_>, Option<Bytes<'_>>, Bytes<'_>)> {
     let (i, length) = length(i)?;
     let (rest, body) = take(length)(i)?;

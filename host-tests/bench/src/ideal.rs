@@ -33,7 +33,7 @@ pub fn batch(bytes: &[u8]) -> Option<(Records<'_>, &[u8])> {
     let (batch, rest) = bytes.split_at_checked(12 + length)?;
     let crc = u32::from_be_bytes(*batch.get(17..)?.first_chunk()?);
     let covered = batch.get(21..)?;
-    if batch[16] != 2 || crc32c::crc32c(covered) != crc {
+    if batch[16] != 2 || crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, covered) as u32 != crc {
         return None;
     }
     let base_timestamp = i64::from_be_bytes(*covered.get(6..)?.first_chunk()?);
