@@ -38,7 +38,7 @@ pub struct Config<'r> {
     pub fetch_max_bytes: u32,
     /// `max.partition.fetch.bytes`, default 1 MiB; the same remarks.
     pub max_partition_fetch_bytes: u32,
-    /// `fetch.max.wait.ms`, default 5 s. Java has 500 ms; here a waiting fetch delays nobody, so an idle device may set 60 s.
+    /// `fetch.max.wait.ms`, default 10 s. Java has 500 ms; here a waiting fetch delays nobody, so an idle device may set 60 s.
     pub fetch_max_wait: Duration,
     /// `check.crcs`, default true.
     pub check_crcs: bool,
@@ -118,7 +118,7 @@ impl<'r> Config<'r> {
             fetch_min_bytes: 1,
             fetch_max_bytes: 50 << 20,
             max_partition_fetch_bytes: 1 << 20,
-            fetch_max_wait: Duration::from_secs(5),
+            fetch_max_wait: Duration::from_secs(10),
             check_crcs: true,
             large_records: LargeRecords::Stream,
             request_timeout: Duration::from_secs(30),

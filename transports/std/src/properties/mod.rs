@@ -23,7 +23,7 @@
 //! * **A bad value** is an error with the key, the value and what is allowed. Numbers are milliseconds or bytes, written
 //!   in decimal; 0 only where it can work. Choices are read without regard to case.
 //!
-//! Absent keys have the defaults of [`Config`], which are Java's except `fetch.max.wait.ms` (5 s, Java 500 ms),
+//! Absent keys have the defaults of [`Config`], which are Java's except `fetch.max.wait.ms` (10 s, Java 500 ms),
 //! `allow.auto.create.topics` (false, Java true) and `client.id` (`nanokafka`, Java counts). Two keys are not Java's:
 //! `nanokafka.auto.commit.marks` (true or false) and `nanokafka.large.records` (stream, skip or error).
 //!
