@@ -45,7 +45,7 @@ pub(crate) fn record(i: Bytes<'_>) -> Parsed<'_, (Head<'_>, Option<Bytes<'_>>, B
 }
 
 /// What is missing inside a complete record is malformed, so nothing here asks for more.
-#[inline]
+#[inline(always)]
 fn inside(body: Bytes<'_>) -> Option<(Head<'_>, Option<Bytes<'_>>, Bytes<'_>)> {
     let (_attributes, i) = body.split_first()?;
     let (i, timestamp_delta) = match i.split_first()? {
