@@ -82,14 +82,13 @@ impl Control<'_> {
     /// Wants a commit of everything acknowledged since the last one.
     pub(crate) fn want_commit(&mut self) {
         let dirty = self.slots().iter().any(|slot| slot.is(Slot::DIRTY));
-        let lost = self.lost();
         let commit = &mut self.state.commit;
         if dirty {
             commit.job.want();
             (commit.finished, commit.explicit) = (false, false);
             #[cfg(feature = "group")]
-            if lost {
-                self.give_up_commit(); // before the next generation nothing of them may be committed, and then it is not ours
+            if self.state.group.lost {
+                self.give_up_commit(); // they are somebody else's by now
             }
         } else if !commit.is_open() {
             (commit.finished, commit.code) = (true, 0);
