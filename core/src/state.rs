@@ -247,8 +247,7 @@ impl Control<'_> {
             let used = strings::flags(&self.names, at) & (topic::SUBSCRIBED | topic::GROUP) != 0
                 || self.slots().iter().any(|slot| slot.topic == at);
             if used {
-                let len = strings::name(&self.names, at).len() as u16;
-                at = at.saturating_add(strings::ENTRY as u16).saturating_add(len);
+                at = strings::behind(&self.names, at);
                 continue;
             }
             self.tables_changed();
