@@ -83,7 +83,8 @@ impl Control<'_> {
         if dirty {
             commit.job.want();
             (commit.finished, commit.explicit) = (false, false);
-        } else if !commit.is_open() {
+        } else if !commit.is_open() || commit.explicit || commit.sent_explicit {
+            // what is out, if anything, is of a list whose caller has gone
             (commit.finished, commit.code) = (true, 0);
         }
     }
@@ -129,8 +130,10 @@ impl Control<'_> {
     pub(crate) fn commit_lost(&mut self, now: Instant) {
         if core::mem::take(&mut self.state.commit.in_flight) {
             self.recommit();
-            self.state.commit.explicit |= core::mem::take(&mut self.state.commit.sent_explicit);
-            self.state.commit.job.retry(self.config, &mut self.state.random, now);
+            let State { commit, random, .. } = &mut *self.state;
+            // if something else is wanted by now, the list's caller has gone
+            commit.explicit |= core::mem::take(&mut commit.sent_explicit) && !commit.job.wanted;
+            commit.job.retry(self.config, random, now);
         }
     }
 
@@ -181,7 +184,7 @@ impl Control<'_> {
         }
         let explicit = core::mem::take(&mut commit.sent_explicit);
         if (is_retriable(code) && !hopeless) || (code == ErrorCode::NONE && omitted) {
-            commit.explicit |= explicit;
+            commit.explicit |= explicit && !commit.job.wanted;
             commit.job.retry(self.config, random, now);
             return;
         }
@@ -242,6 +245,7 @@ impl Control<'_> {
     }
 
     pub(crate) fn committed_item(&mut self, item: Item<'_>, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Error> {
+        self.state.commit.queried &= matches!(op, Op::Committed(_));
         match item {
             Item::Throttle(millis) => self.throttle(CONTROL, millis, now),
             Item::Topic(name) => {
@@ -302,7 +306,8 @@ impl Control<'_> {
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
         }
-        if code == ErrorCode::NONE && (queried || !waiting) {
+        // an error that is the answer to nobody's question is nobody's
+        if !queried && !waiting || code == ErrorCode::NONE && queried {
             commit.fetch.done();
             commit.answered |= queried;
             return Ok(());
