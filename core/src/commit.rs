@@ -15,9 +15,11 @@ pub(crate) struct Commit {
     pub in_flight: bool,
     /// Its result is awaited as an event.
     pub announce: bool,
-    /// It commits what the application listed, not the partitions' `acked`.
+    /// The partitions' `acked` are wanted.
+    pub positions: bool,
+    /// What the application has listed is wanted, after them.
     pub explicit: bool,
-    /// So does the one that is out.
+    /// It is of the list, the one that is out.
     pub sent_explicit: bool,
     /// The result waits to be handed out.
     pub finished: bool,
@@ -40,6 +42,7 @@ impl Commit {
         job: Job::NEW,
         in_flight: false,
         announce: false,
+        positions: false,
         explicit: false,
         sent_explicit: false,
         finished: false,
@@ -82,8 +85,8 @@ impl Control<'_> {
         let commit = &mut self.state.commit;
         if dirty {
             commit.job.want();
-            (commit.finished, commit.explicit) = (false, false);
-        } else if !commit.is_open() || commit.explicit || commit.sent_explicit {
+            (commit.positions, commit.explicit, commit.finished) = (true, false, false);
+        } else if !commit.positions && (!commit.in_flight || commit.sent_explicit) {
             // what is out, if anything, is of a list whose caller has gone
             (commit.finished, commit.code) = (true, 0);
         }
@@ -101,6 +104,7 @@ impl Control<'_> {
             self.state.commit.auto_at = now.after(self.config.auto_commit_interval);
             if !self.state.commit.is_open() && self.slots().iter().any(|slot| slot.is(Slot::DIRTY)) {
                 self.state.commit.job.want();
+                self.state.commit.positions = true;
             }
         }
     }
@@ -111,8 +115,8 @@ impl Control<'_> {
 
     /// Lists what the commit that is being sent covers. False: nothing.
     pub(crate) fn list_commit(&mut self) -> bool {
-        let mut any = self.state.commit.explicit;
-        if !self.state.commit.explicit {
+        let mut any = false;
+        if core::mem::take(&mut self.state.commit.positions) {
             for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(Slot::DIRTY)) {
                 slot.clear(Slot::DIRTY);
                 slot.set(Slot::COMMITTING);
@@ -120,10 +124,10 @@ impl Control<'_> {
             }
         }
         let commit = &mut self.state.commit;
-        commit.job.wanted = false;
-        (commit.in_flight, commit.code, commit.finished) = (any, 0, false);
-        commit.sent_explicit = core::mem::take(&mut commit.explicit);
-        any
+        commit.sent_explicit = !any && core::mem::take(&mut commit.explicit);
+        commit.job.wanted = commit.explicit;
+        (commit.in_flight, commit.code, commit.finished) = (any || commit.sent_explicit, 0, false);
+        commit.in_flight
     }
 
     /// The commit that was out got no answer.
@@ -131,6 +135,7 @@ impl Control<'_> {
         if core::mem::take(&mut self.state.commit.in_flight) {
             self.recommit();
             let State { commit, random, .. } = &mut *self.state;
+            commit.positions |= !commit.sent_explicit;
             // if something else is wanted by now, the list's caller has gone
             commit.explicit |= core::mem::take(&mut commit.sent_explicit) && !commit.job.wanted;
             commit.job.retry(self.config, random, now);
@@ -184,6 +189,7 @@ impl Control<'_> {
         }
         let explicit = core::mem::take(&mut commit.sent_explicit);
         if (is_retriable(code) && !hopeless) || (code == ErrorCode::NONE && omitted) {
+            commit.positions |= !explicit;
             commit.explicit |= explicit && !commit.job.wanted;
             commit.job.retry(self.config, random, now);
             return;

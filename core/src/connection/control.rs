@@ -115,9 +115,9 @@ impl Control<'_> {
             return Ok(true);
         };
         match due.api {
-            Api::OffsetCommit if self.state.commit.explicit && !matches!(op, Op::CommitOffsets(_)) => {
-                // its caller has gone, and the list with it
-                self.state.commit.explicit = false;
+            Api::OffsetCommit if !self.state.commit.positions && !matches!(op, Op::CommitOffsets(_)) => {
+                // its caller has gone, and the list with it; the commit before it is over
+                (self.state.commit.explicit, self.state.commit.finished) = (false, true);
                 self.state.commit.job.done();
                 return Ok(true);
             }
