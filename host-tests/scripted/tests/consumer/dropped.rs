@@ -218,7 +218,7 @@ fn run(first: Call, second: Call, fate: Fate, bytes: bool, clean: bool, polls: u
         member.idle(1_000);
     }
     let committed = |topic, partition| member.cluster.committed_offset("g", topic, partition);
-    if first == Call::CommitSync && fate != Fate::Refused && !matches!(second, Call::CommitOffsets(..)) {
+    if first == Call::CommitSync && fate != Fate::Refused {
         assert_eq!(committed("t", 1), Some(8), "{context}: it did not go on as a commit_async");
     }
     // and everything goes on
@@ -237,6 +237,16 @@ fn run(first: Call, second: Call, fate: Fate, bytes: bool, clean: bool, polls: u
     }
     assert_eq!(cluster.take_violations(), Vec::<String>::new(), "{context}");
     over
+}
+
+#[test]
+fn a_list_does_not_take_the_place_of_a_commit_that_has_not_left() {
+    let mut member = member();
+    member.consumer.commit_async().unwrap();
+    member.cluster.block_on(call(&mut member.consumer, Call::CommitOffsets(3, 71))).unwrap();
+    member.idle(1_000);
+    let committed = |topic, partition| member.cluster.committed_offset("g", topic, partition);
+    assert_eq!((committed("t", 1), committed("t", 0), committed("u", 0)), (Some(8), Some(3), Some(71)));
 }
 
 /// Every poll at which `first` can be dropped before it ends, each `step`-th of them.
