@@ -21,6 +21,8 @@ pub(crate) struct Commit {
     pub explicit: bool,
     /// It is of the list, the one that is out.
     pub sent_explicit: bool,
+    /// A superloop calls `commit_sync` until it has its result.
+    pub awaited: bool,
     /// The result waits to be handed out.
     pub finished: bool,
     /// The worst answer of this commit: code, partition and the topic's entry plus 1.
@@ -45,6 +47,7 @@ impl Commit {
         positions: false,
         explicit: false,
         sent_explicit: false,
+        awaited: false,
         finished: false,
         code: 0,
         partition: 0,

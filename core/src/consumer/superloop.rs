@@ -47,13 +47,14 @@ impl Consumer<'_, Superloop> {
     /// # Errors
     /// [`Error::Broker`] when the broker refuses.
     pub fn commit_sync<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Poll<Result<(), Error>> {
-        let open = self.control().state.commit.is_open() || self.control().state.commit.finished;
-        if !open {
+        if !self.control().state.commit.awaited {
             if let Err(error) = self.ask_commit(None) {
                 return Poll::Ready(Err(error));
             }
         }
-        self.run(now, net, &mut Op::Commit, false).map(|result| committed(Some(result?)))
+        let result = self.run(now, net, &mut Op::Commit, false).map(|result| committed(Some(result?)));
+        self.control().state.commit.awaited = result.is_pending();
+        result
     }
 
     /// Fills in the offsets that the group has committed, of any partitions; call it until it is ready.
