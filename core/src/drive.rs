@@ -9,7 +9,8 @@ use crate::fetch::stream::Step;
 use crate::partitions::Slot;
 use crate::state::{Control, Parked};
 use crate::{
-    Api, Capacity, ConnectionId, Error, ErrorCode, Instant, PartitionOffset, ProtocolErrorKind, Resource, Transport,
+    Api, Capacity, ConnectionId, Error, ErrorCode, Instant, PartitionErrorKind, PartitionOffset, ProtocolErrorKind,
+    Resource, Transport,
 };
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -151,13 +152,16 @@ impl Control<'_> {
                     return Some(Ok(ready));
                 }
                 if core::mem::take(&mut self.state.ends) {
-                    let due = self.slots().iter().position(|slot| slot.is(Slot::END));
-                    if let Some(index) = due {
-                        if let Some(slot) = self.slots_mut().get_mut(index) {
-                            slot.clear(Slot::END);
-                        }
-                        self.state.ends = self.slots().iter().any(|slot| slot.is(Slot::END));
-                        return Some(Ok(Ready::End(index as u16)));
+                    let due = |slot: &Slot| slot.is(Slot::END | Slot::NO_OFFSET);
+                    if let Some(index) = self.slots().iter().position(due) {
+                        let slot = self.slots_mut().get_mut(index)?;
+                        let (rests, at) = (slot.is(Slot::NO_OFFSET), slot.position);
+                        slot.clear(Slot::END | Slot::NO_OFFSET);
+                        self.state.ends = self.slots().iter().any(due);
+                        return Some(match rests {
+                            true => Err(self.rest(index, at, at, PartitionErrorKind::NoOffset)),
+                            false => Ok(Ready::End(index as u16)),
+                        });
                     }
                 }
                 None

@@ -68,6 +68,8 @@ impl Slot {
     pub const QUERIED: u16 = 1024;
     /// `end of partition` is due.
     pub const END: u16 = 2048;
+    /// It rests without ever having had an offset, and that is due to be told.
+    pub const NO_OFFSET: u16 = 8192;
     /// The ListOffsets that lists it asks for the application, not for its position.
     pub const ASKED: u16 = 4096;
 
@@ -136,7 +138,7 @@ impl Slot {
     pub fn jump(&mut self, position: i64) {
         self.position = position;
         self.set(Self::STALE);
-        self.clear(Self::END_REPORTED | Self::END);
+        self.clear(Self::END_REPORTED | Self::END | Self::NO_OFFSET);
         self.phase = Phase::Ready;
     }
 }

@@ -62,7 +62,7 @@ pub(crate) struct State {
     pub tend_in: u8,
     /// The window's answer last brought bytes.
     pub arrived: Instant,
-    /// A partition's end is to be reported.
+    /// A partition's end, or that it has no offset, is to be reported.
     pub ends: bool,
     /// The connection whose answer was in the window last.
     pub served: u8,

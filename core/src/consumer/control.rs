@@ -195,10 +195,12 @@ impl Control<'_> {
         self.drop_unused_names();
     }
 
-    /// By the policy; with none it rests, and the error comes with the first `poll`.
+    /// By the policy; with none it rests, and the error comes with a `poll`.
     fn reset_unless_none(&mut self, at: usize) {
-        if let Err(error) = self.reset_position(at, crate::PartitionErrorKind::NoOffset) {
-            self.state.parked = Parked::Error(error);
+        let rests = self.reset_position(at, crate::PartitionErrorKind::NoOffset).is_err();
+        if let Some(slot) = self.slots_mut().get_mut(at).filter(|_| rests) {
+            slot.set(Slot::NO_OFFSET);
+            self.state.ends = true;
         }
     }
 
