@@ -4,3 +4,4 @@ mod dropped;
 mod errors;
 mod scenarios;
 mod smoke;
+mod told;
