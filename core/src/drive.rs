@@ -138,6 +138,7 @@ impl Control<'_> {
     fn notice(&mut self, op: &mut Op<'_, '_>) -> Option<Result<Ready, Error>> {
         match op {
             Op::Event => {
+                self.state.plan |= !matches!(self.state.parked, Parked::Nothing); // others may wait to be validated
                 match core::mem::replace(&mut self.state.parked, Parked::Nothing) {
                     Parked::Nothing => {}
                     Parked::Error(error) => return Some(Err(error)),

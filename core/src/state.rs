@@ -230,6 +230,13 @@ impl Control<'_> {
         self.state.tables = self.state.tables.wrapping_add(1);
     }
 
+    /// So cannot one of the control connection whose list came from a caller that has gone: the next has another.
+    pub(crate) fn abandon_half_written(&mut self) {
+        if self.links.first().is_some_and(|link| link.unwritten > 0) {
+            self.tables_changed();
+        }
+    }
+
     /// Removes every partition, and the names that nobody uses.
     pub(crate) fn clear_slots(&mut self) {
         self.tables_changed();

@@ -52,8 +52,9 @@ impl Control<'_> {
                 told
             }
         }?;
-        // what does not concern this call waits for the next `poll`
-        if matches!(op, Op::Chunk | Op::Tend | Op::Commit | Op::CommitOffsets(_) | Op::Leave) {
+        // what does not concern this call waits for the next `poll`, unless something does already
+        let waits = matches!(op, Op::Chunk | Op::Tend | Op::Commit | Op::CommitOffsets(_) | Op::Leave);
+        if waits && matches!(self.state.parked, Parked::Nothing) {
             self.state.parked = Parked::Error(error);
             return None;
         }
