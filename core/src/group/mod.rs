@@ -8,11 +8,11 @@
 mod classic;
 pub(crate) mod range;
 
-use crate::cluster::Job;
+use crate::cluster::{broker_error, Job};
 use crate::partitions::{self, Slot};
-use crate::state::{topic, Control, Mode, MEMBER_ID_BYTES};
+use crate::state::{topic, Control, Mode, Parked, MEMBER_ID_BYTES};
 use crate::wire::primitives::copy;
-use crate::{strings, Capacity, Error, ErrorCode, Instant, Resource};
+use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -268,6 +268,8 @@ impl Control<'_> {
             ErrorCode::FENCED_INSTANCE_ID => {
                 self.lose_membership(true);
                 self.state.group.fatal = true;
+                // nobody waits for an automatic commit, and nothing comes after this
+                self.state.parked = Parked::Error(broker_error(Api::OffsetCommit, code, true).into());
             }
             _ => {}
         }
