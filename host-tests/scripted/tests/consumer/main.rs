@@ -2,6 +2,7 @@
 mod client;
 mod dropped;
 mod errors;
+mod losses;
 mod scenarios;
 mod smoke;
 mod told;
