@@ -140,6 +140,13 @@ impl Control<'_> {
     /// The commit that was out got no answer.
     pub(crate) fn commit_lost(&mut self, now: Instant) {
         if core::mem::take(&mut self.state.commit.in_flight) {
+            let gone = !self.state.commit.sent_explicit && !self.slots().iter().any(|slot| slot.is(Slot::COMMITTING));
+            if gone {
+                // the partitions were lost meanwhile: nobody knows whether it counted
+                let commit = &mut self.state.commit;
+                (commit.finished, commit.code, commit.topic) = (true, ErrorCode::ILLEGAL_GENERATION.0, 0);
+                return;
+            }
             self.recommit();
             let State { commit, random, .. } = &mut *self.state;
             commit.positions |= !commit.sent_explicit;
@@ -224,13 +231,14 @@ impl Control<'_> {
         self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
     }
 
-    /// The result, once.
-    pub(crate) fn take_commit_result(&mut self) -> Option<Result<(), Error>> {
+    /// The result, once for who waits for it and once as an event, where that was announced.
+    pub(crate) fn take_commit_result(&mut self, event: bool) -> Option<Result<(), Error>> {
         let commit = &mut self.state.commit;
         if !commit.finished {
             return None;
         }
-        (commit.finished, commit.announce, commit.explicit) = (false, false, false);
+        commit.announce &= !event;
+        (commit.finished, commit.explicit) = (commit.announce, false);
         match ErrorCode(commit.code) {
             ErrorCode::NONE => Some(Ok(())),
             code => {

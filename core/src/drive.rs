@@ -66,6 +66,9 @@ pub(crate) enum Ready {
 /// Turns of one call: a broker that sends faster than we skip must not starve the application.
 const BUDGET: u32 = 64;
 
+/// Items and reads of one turn of a Fetch's answer.
+const STEPS: u32 = 256;
+
 /// An answer that stalls for so long while another one waits is given up.
 const STALL: Duration = Duration::from_secs(1);
 
@@ -78,6 +81,10 @@ pub(crate) fn drive<T: Transport + ?Sized>(
     op: &mut Op<'_, '_>,
 ) -> Poll<Result<Ready, Error>> {
     c.state.busy = false;
+    let (needed, have) = (c.links.len(), net.connections());
+    if needed > have {
+        return Poll::Ready(Err(Capacity { what: Resource::Connections, needed, have }.into()));
+    }
     if let Some(window) = window.as_deref() {
         c.release_lent(window);
     }
@@ -145,7 +152,7 @@ impl Control<'_> {
                     Parked::Truncated { slot, from, to } => return Some(Ok(Ready::Truncated { slot, from, to })),
                 }
                 if self.state.commit.announce && self.state.commit.finished {
-                    return self.take_commit_result().map(|result| Ok(Ready::Committed(result)));
+                    return self.take_commit_result(true).map(|result| Ok(Ready::Committed(result)));
                 }
                 #[cfg(feature = "group")]
                 if let Some(ready) = self.group_notice() {
@@ -164,7 +171,9 @@ impl Control<'_> {
                     (true, index) => Err(self.rest(index.into(), -1, -1, PartitionErrorKind::NoOffset)),
                 })
             }
-            Op::Commit | Op::CommitOffsets(_) => self.take_commit_result().map(|result| Ok(Ready::Committed(result))),
+            Op::Commit | Op::CommitOffsets(_) => {
+                self.take_commit_result(false).map(|result| Ok(Ready::Committed(result)))
+            }
             Op::Committed(_) => core::mem::take(&mut self.state.commit.answered).then_some(Ok(Ready::Done)),
             Op::Offsets(_) => (!self.slots().iter().any(|slot| slot.is(Slot::QUERIED))).then_some(Ok(Ready::Done)),
             Op::Leave => self.has_left().then_some(Ok(Ready::Done)),
@@ -196,7 +205,8 @@ impl Control<'_> {
             next = next.min(self.group_timeout(matches!(op, Op::Event)));
         }
         for (index, link) in self.links.iter().enumerate() {
-            if index != CONTROL && lent {
+            let waits_for_us = link.has_head() && index != usize::from(self.state.owner);
+            if index != CONTROL && (lent || waits_for_us) {
                 continue;
             }
             if link.phase == Phase::Connecting || link.phase == Phase::Closing || link.awaiting().api != 0 {
@@ -207,7 +217,9 @@ impl Control<'_> {
                 }
             }
         }
-        if self.state.owner != 0 && !lent && self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
+        let owner = self.links.get(usize::from(self.state.owner)).filter(|_| self.state.owner != 0 && !lent);
+        let streams = owner.is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
+        if streams && self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
             next = next.min(self.state.arrived.after(STALL));
         }
         next
@@ -450,7 +462,7 @@ fn stream<T: Transport + ?Sized>(
     mut moved: bool,
 ) -> Result<Turn, Failure> {
     let id = ConnectionId::new(owner as u8);
-    loop {
+    for _ in 0..STEPS {
         let mut need = 1;
         if c.state.stream.in_value() && matches!(op, Op::Chunk) {
             if c.state.stream.value_left == 0 {
@@ -507,6 +519,7 @@ fn stream<T: Transport + ?Sized>(
         }
         return Ok(Turn::Moved(moved));
     }
+    Ok(Turn::Moved(true)) // the control connection has its turn
 }
 
 /// A quota may hold back a batch that is larger than it ever allows at once: then throttled answers without a partition

@@ -104,8 +104,8 @@ pub enum UsageError {
     TopicName(TopicName),
     /// A negative partition or offset.
     Negative(i64),
-    /// The consumer is closed.
-    Closed,
+    /// Bytes of a commit's metadata: more than the 32,767 of a string on the wire.
+    Metadata(usize),
     /// `subscribe` needs the crate's feature `group`.
     NoGroupFeature,
 }
@@ -359,7 +359,7 @@ impl fmt::Display for UsageError {
                 write!(f, "'{name}' is no topic name: 1 to 249 letters, digits, '.', '_' or '-', but not '.' or '..'")
             }
             UsageError::Negative(n) => write!(f, "{n} is no partition or offset: it is negative"),
-            UsageError::Closed => f.write_str("the consumer is closed"),
+            UsageError::Metadata(bytes) => write!(f, "metadata of {bytes} bytes: a commit has room for 32767"),
             UsageError::NoGroupFeature => f.write_str("subscribe needs the feature `group` of the crate nanokafka"),
         }
     }

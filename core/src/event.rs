@@ -68,7 +68,7 @@ pub struct PartitionOffset<'a> {
     pub timestamp: i64,
     /// Leader epoch of the record before the offset, -1 unknown.
     pub leader_epoch: i32,
-    /// Kept by the broker beside a committed offset, at most 4,096 bytes there and here no more than a request's field.
+    /// Kept by the broker beside a committed offset: by default at most 4,096 bytes, and never more than 32,767.
     pub metadata: &'a str,
 }
 

@@ -67,7 +67,7 @@
 //! | `crc-table-1k` | CRC-32C by a table of 1 KB instead of 64 bytes | |
 //! | `json`, `postcard` | values as types of `serde` | |
 //! | `defmt` | `defmt::Format` for what users see, as errors and events' payloads | |
-//! | `log` | nothing yet | |
+//! | `log` | what happens to connections, group and positions, by the crate `log` | |
 //! | `alloc` | `Storage::boxed` | a heap |
 //! | `std` | `alloc`; CRC-32C by hardware, `std::io::Read` for [`LargeRecord`], `Seed::from_os` | std |
 #![cfg_attr(not(any(test, feature = "std")), no_std)]

@@ -46,6 +46,11 @@ pub(crate) struct State {
     pub names_used: u16,
     /// The connection whose answer is in the window; 0 none.
     pub owner: u8,
+    /// What a superloop has asked and goes on asking; 0 nothing.
+    pub question: u32,
+    /// Slot of what was lent last, plus 1, and whether its CRC was checked or is not to be.
+    pub lent_slot: u16,
+    pub lent_judged: bool,
     /// The slot after the last that brought records: the next Fetch begins there.
     pub first_slot: u16,
     /// Counts changes of the tables of slots and of names.
@@ -118,6 +123,12 @@ impl core::ops::Deref for Names<'_> {
 }
 
 impl State {
+    /// The table of slots has changed: what is read for one of them has no place any more.
+    pub fn forget_lent(&mut self) {
+        self.stream.forget_slot();
+        self.lent_slot = 0;
+    }
+
     pub const NEW: State = State {
         cluster: Cluster::NEW,
         commit: Commit::NEW,
@@ -130,6 +141,9 @@ impl State {
         slots_used: 0,
         names_used: 0,
         owner: 0,
+        question: 0,
+        lent_slot: 0,
+        lent_judged: false,
         first_slot: 0,
         tables: 0,
         plan: false,
@@ -241,7 +255,7 @@ impl Control<'_> {
     pub(crate) fn clear_slots(&mut self) {
         self.tables_changed();
         self.state.slots_used = 0;
-        self.state.stream.forget_slot();
+        self.state.forget_lent();
         self.state.first_slot = 0;
         self.drop_unused_names();
         self.state.plan = true;

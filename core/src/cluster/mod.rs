@@ -9,9 +9,9 @@ use crate::seed::Random;
 use crate::state::{topic, Control, Mode, State};
 use crate::time::millis;
 use crate::wire::{api_versions, find_coordinator, metadata};
-use crate::{strings, Api, Capacity, Config, Error, ErrorCode, Instant, ProtocolErrorKind, Resource, TopicName};
+use crate::{strings, Api, Config, Error, ErrorCode, Instant, ProtocolErrorKind, TopicName};
 use core::time::Duration;
-use nodes::{Node, Nodes, BOOTSTRAP, BROKERS};
+use nodes::{Node, Nodes, BOOTSTRAP};
 
 /// Something to ask for until it is answered.
 #[derive(Clone, Copy, Debug)]
@@ -364,7 +364,7 @@ impl Control<'_> {
             cluster.again = false;
             cluster.metadata.retry(self.config, &mut self.state.random, now);
             if strangers {
-                return Err(Capacity { what: Resource::Brokers, needed: BROKERS + 1, have: BROKERS }.into());
+                return Err(self.state.cluster.nodes.full().into());
             }
         } else {
             cluster.again = false;
@@ -403,7 +403,7 @@ impl Control<'_> {
                         if self.note_node(id, host, port).is_none() {
                             self.state.cluster.lose_coordinator();
                             self.state.cluster.find.retry(self.config, &mut self.state.random, now);
-                            return Err(Capacity { what: Resource::Brokers, needed: BROKERS + 1, have: BROKERS }.into());
+                            return Err(self.state.cluster.nodes.full().into());
                         }
                         self.state.cluster.find.done();
                         self.recognise_bootstrap();

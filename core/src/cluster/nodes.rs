@@ -1,7 +1,7 @@
 //! Brokers, as far as somebody needs them: the coordinator, the leaders of assigned partitions, and others while there is room.
 //! Node 0 is whichever entry of `bootstrap.servers` is in use: its identity is unknown.
 use crate::strings::{self, Strings};
-use crate::Api;
+use crate::{Api, Capacity, Resource};
 
 /// Brokers that are known at the same time, the one of the bootstrap list aside.
 pub const BROKERS: usize = 8;
@@ -161,6 +161,14 @@ impl Nodes {
         };
         *self.get_mut(index)? = Node { id, host: entry, port, used: true, listed: true, ..Node::NEW };
         Some(index)
+    }
+
+    /// Why a broker found no room.
+    pub fn full(&self) -> Capacity {
+        match self.brokers().count() {
+            BROKERS => Capacity { what: Resource::Brokers, needed: BROKERS + 1, have: BROKERS },
+            _ => Capacity { what: Resource::Hosts, needed: HOST_BYTES + 1, have: HOST_BYTES },
+        }
     }
 
     fn free(&mut self, needed: &impl Fn(u8, &Node) -> bool) -> Option<u8> {

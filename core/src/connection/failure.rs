@@ -74,7 +74,7 @@ impl Control<'_> {
         let told = match broken {
             _ if contacted => now >= link.failing_since.after(limit),
             Broken::Protocol(_) | Broken::Timeout => true,
-            _ => usize::from(link.failures.saturating_add(1)) % listed == 0,
+            _ => usize::from(link.failures.wrapping_add(1)) % listed == 0,
         };
         if told {
             link.failing_since = now;
@@ -108,7 +108,7 @@ impl Control<'_> {
         net.abort(ConnectionId::new(index as u8));
         let failures = self.links.get(index).map_or(0, |link| link.failures);
         let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
-        let wait = backoff(first, max, failures, &mut self.state.random);
+        let wait = backoff(first, max, failures.min(u8::MAX.into()) as u8, &mut self.state.random);
         let lost_answer = self.links.get(index).is_some_and(|link| link.awaiting().api != 0 || link.phase != Phase::Up);
         self.requests_lost(index, now);
         let cluster = &mut self.state.cluster;
@@ -121,7 +121,7 @@ impl Control<'_> {
         }
         debug!("connection {} lost {} times in a row, again in {} ms", index, failures, wait);
         link.reset();
-        link.failures = failures.saturating_add(1);
+        link.failures = failures.checked_add(1).unwrap_or(1);
         link.not_before = now.after_millis(wait);
         link.visited = false;
         self.state.plan = true;

@@ -46,7 +46,8 @@ pub(crate) struct Link {
     pub phase: Phase,
     /// Index of the node it is for, from 1; 0 none.
     pub node: u8,
-    pub failures: u8,
+    /// In a row.
+    pub failures: u16,
     head_len: u8,
     head: [u8; 8],
     /// Of the frame being read, bytes that have not arrived.
@@ -150,11 +151,11 @@ impl Link {
         }
     }
 
-    /// `tx` begins with the next bytes of the request.
-    pub fn fill(&mut self, tx: [u8; SEND_BUFFER]) {
+    /// `tx` begins with the next `bytes` of the request.
+    pub fn fill(&mut self, tx: [u8; SEND_BUFFER], bytes: usize) {
         self.tx = tx;
-        (self.out, self.sent) = (self.unwritten.min(SEND_BUFFER as u32) as u16, 0);
-        self.unwritten = self.unwritten.saturating_sub(SEND_BUFFER as u32);
+        (self.out, self.sent) = (bytes as u16, 0);
+        self.unwritten = self.unwritten.saturating_sub(bytes as u32);
     }
 
     pub fn wants_filling(&self) -> bool {

@@ -76,8 +76,9 @@ impl Control<'_> {
         if e.size() != size as usize {
             return Err(Failure::Link(Broken::Closed)); // it no longer has the size that was announced
         }
+        let written = e.written();
         if let Some(link) = self.links.get_mut(index) {
-            link.fill(tx);
+            link.fill(tx, written);
         }
         Ok(())
     }
@@ -243,9 +244,10 @@ fn runs<'a, K: PartialEq + Copy, T: 'a>(
         let Some((key, item)) = rest.next() else { break };
         if last != Some(key) {
             let run = ahead.take_while(|(other, _)| *other == key).count();
-            e.str(name(key)).i32(run as i32);
+            e.str(name(key)).i32(run as i32).mark();
             last = Some(key);
         }
         row(e, item);
+        e.mark();
     }
 }

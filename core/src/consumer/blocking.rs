@@ -16,7 +16,6 @@ impl<T: Transport + Clock + Block> Consumer<'_, Blocking<T>> {
         self.enter_poll(now);
         let (mut control, window, io) = self.halves();
         let ready = wait(&mut control, Some(window), &mut io.0, &mut Op::Event, now, now.after(timeout))?;
-        control.tended(now);
         Ok(ready.map(|ready| self.lend(ready)))
     }
 
@@ -99,7 +98,7 @@ impl<T: Transport + Clock + Block> Consumer<'_, Blocking<T>> {
         let deadline = now.after(CLOSE_TIMEOUT);
         let (mut control, _, Blocking(io)) = self.halves();
         let left = wait(&mut control, None, io, &mut Op::Leave, now, deadline);
-        let result = control.take_commit_result().unwrap_or(Ok(()));
+        let result = control.take_commit_result(false).unwrap_or(Ok(()));
         loop {
             let now = io.now();
             if finish(&mut control, io, &mut Context::from_waker(Waker::noop()), now, deadline).is_ready() {

@@ -186,11 +186,12 @@ impl Control<'_> {
     /// Partitions that stay keep their positions.
     fn keep_assigned(&mut self, wanted: &[TopicPartition<'_>]) {
         self.tables_changed();
+        self.void_current();
         let names = &self.names;
         let stays =
             |slot: &Slot| wanted.contains(&TopicPartition::new(strings::name(names, slot.topic), slot.partition));
         partitions::retain(self.table, &mut self.state.slots_used, stays);
-        self.state.stream.forget_slot();
+        self.state.forget_lent();
         self.state.first_slot = 0;
         self.drop_unused_names();
     }

@@ -18,6 +18,8 @@ pub struct LargeRecord<'c, IO> {
     partition: TopicPartition<'c>,
     /// Bytes of the chunk that was lent last, consumed when the next is asked for.
     lent: usize,
+    /// Nothing more of it will come.
+    failed: Option<Error>,
 }
 
 impl<'c, IO> LargeRecord<'c, IO> {
@@ -27,7 +29,7 @@ impl<'c, IO> LargeRecord<'c, IO> {
         window: &'c mut [u8],
         partition: TopicPartition<'c>,
     ) -> Self {
-        LargeRecord { control, io, window, partition, lent: 0 }
+        LargeRecord { control, io, window, partition, lent: 0, failed: None }
     }
 
     /// Its topic.
@@ -87,11 +89,20 @@ impl<'c, IO> LargeRecord<'c, IO> {
     }
 
     /// What was lent is read.
-    fn consume(&mut self) {
+    ///
+    /// # Errors
+    /// That of the call before.
+    fn consume(&mut self) -> Result<(), Error> {
         let lent = core::mem::take(&mut self.lent);
         if lent > 0 {
             self.control.chunk_read(self.window, lent);
         }
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    fn read(&mut self, ready: Result<Option<Ready>, Error>) -> Result<Ready, Error> {
+        self.failed = ready.err();
+        ready.map(|ready| ready.unwrap_or(Ready::EndOfValue))
     }
 
     fn lend(&mut self, ready: Ready) -> &[u8] {
@@ -127,12 +138,12 @@ impl<T: Transport + Clock> LargeRecord<'_, Async<T>> {
     }
 
     async fn step(&mut self) -> Result<Ready, Error> {
-        self.consume();
+        self.consume()?;
         let ready = poll_fn(|cx| {
             step(&mut self.control, Some(&mut *self.window), &mut self.io.0, cx, &mut Op::Chunk, Instant::NEVER)
         })
-        .await?;
-        Ok(ready.unwrap_or(Ready::EndOfValue))
+        .await;
+        self.read(ready)
     }
 }
 
@@ -161,11 +172,11 @@ impl<T: Transport + Clock + Block> LargeRecord<'_, Blocking<T>> {
     }
 
     fn wait(&mut self) -> Result<Ready, Error> {
-        self.consume();
+        self.consume()?;
         let now = self.io.0.now();
         let (control, io) = (&mut self.control, &mut self.io.0);
-        let ready = wait(control, Some(&mut *self.window), io, &mut Op::Chunk, now, Instant::NEVER)?;
-        Ok(ready.unwrap_or(Ready::EndOfValue))
+        let ready = wait(control, Some(&mut *self.window), io, &mut Op::Chunk, now, Instant::NEVER);
+        self.read(ready)
     }
 }
 
@@ -187,11 +198,13 @@ impl LargeRecord<'_, Superloop> {
     /// # Errors
     /// [`Error::Transport`] and the like when the connection broke: the record is lent again by a later poll.
     pub fn chunk<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Poll<Result<&[u8], Error>> {
-        self.consume();
+        self.consume()?;
         match turn(&mut self.control, Some(&mut *self.window), net, now, &mut Op::Chunk) {
-            Ok(Some(ready)) => Poll::Ready(Ok(self.lend(ready))),
             Ok(None) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(error)),
+            ready => {
+                let ready = self.read(ready)?;
+                Poll::Ready(Ok(self.lend(ready)))
+            }
         }
     }
 

@@ -220,7 +220,10 @@ impl<'r, IO> Consumer<'r, IO> {
 
     /// Turns what is there into a borrow of it.
     fn lend(&mut self, ready: Ready) -> Event<'_, IO> {
-        let (control, window, io) = self.halves();
+        let (mut control, window, io) = self.halves();
+        if matches!(ready, Ready::Records | Ready::Large) {
+            control.note_lent();
+        }
         let Control { state, links, table, names, buffer, memory, config } = control;
         let names = names.share();
         let slot = |slot: u16| table.get(usize::from(slot)).copied().unwrap_or(Slot::NEW);
@@ -303,9 +306,13 @@ impl<'r, IO> Consumer<'r, IO> {
                 control.want_commit();
             }
             Some(offsets) => {
-                for offset in offsets.iter().map(|entry| entry.offset.unwrap_or(-1)) {
+                for entry in offsets {
+                    let (offset, bytes) = (entry.offset.unwrap_or(-1), entry.metadata.len());
                     if offset < 0 {
                         return Err(UsageError::Negative(offset).into());
+                    }
+                    if bytes > i16::MAX as usize {
+                        return Err(UsageError::Metadata(bytes).into());
                     }
                 }
                 if control.state.commit.sent_explicit {

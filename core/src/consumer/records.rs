@@ -24,8 +24,8 @@ pub struct Records<'c, IO> {
     batch: Batch,
     partition: TopicPartition<'c>,
     slot: usize,
-    /// Their CRC was checked, or is not to be: what is done with may be committed at once.
-    judged: bool,
+    /// The partition's, behind the last record that was taken: another one is a seek's.
+    position: i64,
 }
 
 /// What a record's timestamp says.
@@ -159,8 +159,8 @@ impl<'c, IO> Records<'c, IO> {
         let (batch, slot) = (control.state.stream.batch, control.state.stream.slot().unwrap_or(usize::MAX));
         let [_, inbox] = &control.state.inboxes;
         let bytes = inbox.input(window).get(..control.state.stream.lent as usize).unwrap_or_default();
-        let judged = control.is_judged();
-        Records { control, io, window, bytes, batch, partition, slot, judged }
+        let position = control.slots().get(slot).map_or(-1, |slot| slot.position);
+        Records { control, io, window, bytes, batch, partition, slot, position }
     }
 
     /// Their topic.
@@ -193,11 +193,8 @@ impl<'c, IO> Records<'c, IO> {
 
     /// Up to and including `record` is done with: with `auto_commit_marks` only this is ever committed.
     pub fn mark(&mut self, record: &Record<'_>) {
-        let Control { state, table, .. } = &mut self.control;
-        match table.get_mut(self.slot).filter(|_| record.partition == self.partition) {
-            Some(slot) if self.judged => slot.acknowledge(record.offset.saturating_add(1)),
-            Some(_) => state.stream.acknowledge_later(record.offset.saturating_add(1)),
-            None => {}
+        if record.partition == self.partition {
+            self.control.acknowledge(record.offset.saturating_add(1));
         }
     }
 
@@ -229,6 +226,7 @@ impl<'c, IO: Tend> Iterator for Records<'c, IO> {
                 return None;
             }
             (self.batch, self.bytes) = self.control.next_batch(self.window)?;
+            self.position = self.control.table.get(self.slot)?.position;
         }
     }
 }
@@ -237,16 +235,15 @@ impl<'c, IO> Records<'c, IO> {
     /// The batch's next record, with all that taking it means.
     #[inline]
     fn take(&mut self) -> Option<Record<'c>> {
-        let Control { state, table, config, .. } = &mut self.control;
-        let (stream, slot) = (&mut state.stream, table.get_mut(self.slot)?);
-        if slot.is(Slot::STALE | Slot::PAUSED) || slot.phase != Phase::Ready {
+        let slot = self.control.table.get(self.slot)?;
+        if slot.is(Slot::STALE | Slot::PAUSED) || slot.phase != Phase::Ready || slot.position != self.position {
             return None; // a seek or a pause ends the loop; the next poll knows where to go on
         }
-        match config.auto_commit_marks {
-            true => {}
-            false if self.judged => slot.acknowledge(slot.position),
-            false => stream.acknowledge_later(slot.position),
+        if !self.control.config.auto_commit_marks {
+            self.control.acknowledge(self.position);
         }
+        let Control { state, table, .. } = &mut self.control;
+        let (stream, slot) = (&mut state.stream, table.get_mut(self.slot)?);
         loop {
             let Ok((rest, (head, value, headers))) = item(record::record(self.bytes)) else {
                 stream.malformed = !self.bytes.is_empty();
@@ -263,6 +260,7 @@ impl<'c, IO> Records<'c, IO> {
                 continue;
             }
             slot.position = offset.saturating_add(1);
+            self.position = slot.position;
             let (timestamp, timestamp_type) = match self.batch.log_append_time() {
                 true => (self.batch.max_timestamp, TimestampType::LogAppendTime),
                 false => (self.batch.base_timestamp.saturating_add(head.timestamp_delta), TimestampType::CreateTime),

@@ -2,9 +2,21 @@
 use super::{committed, finish, turn, Superloop, CLOSE_TIMEOUT};
 use crate::drive::{Op, Ready};
 use crate::partitions::Slot;
+use crate::wire::crc32c::Crc32c;
 use crate::wire::list_offsets::{EARLIEST, LATEST};
 use crate::{Consumer, Error, Event, Instant, PartitionOffset, Transport};
 use core::task::{Context, Poll, Waker};
+
+/// Tells a question that goes on from another one.
+fn fingerprint(offsets: &[PartitionOffset<'_>], timestamp: i64) -> u32 {
+    let mut crc = Crc32c::new();
+    crc.update(&timestamp.to_be_bytes());
+    for entry in offsets {
+        crc.update(entry.topic.as_bytes());
+        crc.update(&entry.partition.to_be_bytes());
+    }
+    crc.value() | 1 // 0 is none
+}
 
 impl Consumer<'_, Superloop> {
     /// Does what can be done now. `None`: call again when bytes have moved or at [`next_timeout`](Self::next_timeout).
@@ -16,15 +28,31 @@ impl Consumer<'_, Superloop> {
         now: Instant,
         net: &mut T,
     ) -> Result<Option<Event<'_, Superloop>>, Error> {
+        let commit = &mut self.storage.state.commit;
+        commit.awaited &= !commit.explicit && !commit.sent_explicit;
         self.enter_poll(now);
         let (mut control, window, _) = self.halves();
         let ready = turn(&mut control, Some(window), net, now, &mut Op::Event)?;
         Ok(ready.map(|ready| self.lend(ready)))
     }
 
-    /// When to call again though no byte has moved.
+    /// When to call again though no byte has moved: what was called last and is not ready yet, or else `poll`.
     pub fn next_timeout(&mut self, now: Instant) -> Instant {
-        self.control().next_timeout(&Op::Event, false, now)
+        let control = self.control();
+        let state = &*control.state;
+        if state.close_at != Instant::from_millis(0) {
+            return control.next_timeout(&Op::Leave, true, now).min(state.close_at);
+        }
+        if state.commit.awaited {
+            return control.next_timeout(&Op::Commit, true, now);
+        }
+        match state.question {
+            0 => control.next_timeout(&Op::Event, false, now),
+            _ if control.slots().iter().any(|slot| slot.is(Slot::QUERIED)) => {
+                control.next_timeout(&Op::Offsets(&mut []), false, now)
+            }
+            _ => control.next_timeout(&Op::Committed(&mut []), true, now),
+        }
     }
 
     fn run<T: Transport + ?Sized>(
@@ -42,7 +70,8 @@ impl Consumer<'_, Superloop> {
         }
     }
 
-    /// Commits what was handed out; call it until it is ready.
+    /// Commits what was handed out; call it until it is ready, which it is not while no broker answers. What is handed out by a
+    /// `poll` in between is not in it.
     ///
     /// # Errors
     /// [`Error::Broker`] when the broker refuses.
@@ -93,7 +122,9 @@ impl Consumer<'_, Superloop> {
         if let Err(error) = self.control().needs_group() {
             return Poll::Ready(Err(error));
         }
-        self.run(now, net, &mut Op::Committed(offsets), false).map(|result| result.map(|_| ()))
+        self.question(fingerprint(offsets, 0));
+        let answer = self.run(now, net, &mut Op::Committed(offsets), false);
+        self.answer(answer)
     }
 
     /// Fills in the offsets behind the last records of assigned partitions; call it until it is ready.
@@ -143,13 +174,31 @@ impl Consumer<'_, Superloop> {
         offsets: &mut [PartitionOffset<'_>],
         timestamp: Option<i64>,
     ) -> Poll<Result<(), Error>> {
-        let asked = self.control().slots().iter().any(|slot| slot.is(Slot::QUERIED));
-        if !asked {
+        if self.question(fingerprint(offsets, timestamp.unwrap_or(0))) {
             if let Err(error) = self.ask_offsets(offsets, timestamp) {
-                return Poll::Ready(Err(error));
+                return self.answer(Poll::Ready(Err(error)));
             }
         }
-        self.run(now, net, &mut Op::Offsets(offsets), true).map(|result| result.map(|_| ()))
+        let answer = self.run(now, net, &mut Op::Offsets(offsets), true);
+        self.answer(answer)
+    }
+
+    /// Whether this is another question than the one that is open, which is forgotten then.
+    fn question(&mut self, fingerprint: u32) -> bool {
+        let other = self.storage.state.question != fingerprint;
+        if other {
+            self.forget_question();
+            self.storage.state.question = fingerprint;
+        }
+        other
+    }
+
+    fn answer(&mut self, answer: Poll<Result<Ready, Error>>) -> Poll<Result<(), Error>> {
+        if answer.is_ready() {
+            self.forget_question();
+            self.storage.state.question = 0;
+        }
+        answer.map(|result| result.map(|_| ()))
     }
 
     /// Commits if that is automatic, leaves the group unless the member is static, and ends the connections in order; call
@@ -165,6 +214,6 @@ impl Consumer<'_, Superloop> {
         }
         let (mut control, ..) = self.halves();
         let closed = finish(&mut control, net, &mut Context::from_waker(Waker::noop()), now, deadline);
-        closed.map(|()| control.take_commit_result().unwrap_or(Ok(())))
+        closed.map(|()| control.take_commit_result(false).unwrap_or(Ok(())))
     }
 }

@@ -95,15 +95,8 @@ impl<T: Transport + Clock> Tend for Blocking<T> {
     }
 }
 
-/// Between two looks at the clock. So many slow ones may follow quick ones before a heartbeat.
+/// Without a look at the clock, after a quick one. So many slow ones may follow before a heartbeat.
 const QUICK_RECORDS: u8 = 15;
-
-impl Control<'_> {
-    /// A poll has just tended everything.
-    pub(crate) fn tended(&mut self, now: Instant) {
-        (self.state.tended, self.state.tend_in) = (now, QUICK_RECORDS);
-    }
-}
 
 impl<T: Transport + Clock> Blocking<T> {
     fn tend_now(&mut self, control: &mut Control<'_>) {

@@ -15,6 +15,7 @@ impl Control<'_> {
         match self.config.large_records {
             LargeRecords::Stream => {}
             LargeRecords::Skip => {
+                self.note_lent(); // it counts as handed out
                 let stream = &mut self.state.stream;
                 (stream.skip, stream.at, stream.large_offset) = (whole, At::Tail, offset);
                 return Ok(Step::Ready(Ready::Skipped { slot: index as u16, offset, size: whole }));

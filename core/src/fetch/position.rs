@@ -155,10 +155,6 @@ impl Control<'_> {
                     return self.reset_position(found, PartitionErrorKind::OutOfRange);
                 }
             }
-            ErrorCode::TOPIC_AUTHORIZATION_FAILED => {
-                slot.phase = Phase::Rest;
-                return Err(BrokerError { api, code, topic, partition, fatal: false }.into());
-            }
             ErrorCode::CORRUPT_MESSAGE | ErrorCode::UNSUPPORTED_COMPRESSION_TYPE | ErrorCode::INVALID_RECORD
                 if api == Api::Fetch =>
             {
@@ -174,6 +170,10 @@ impl Control<'_> {
                 }
                 self.state.cluster.metadata.retry_once(self.config, &mut self.state.random, now);
                 self.state.plan = true;
+                if code == ErrorCode::TOPIC_AUTHORIZATION_FAILED {
+                    // told at each try, as only somebody else can help
+                    return Err(BrokerError { api, code, topic, partition, fatal: false }.into());
+                }
             }
         }
         Ok(())

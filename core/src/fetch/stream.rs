@@ -161,31 +161,30 @@ impl Control<'_> {
 
     /// What was handed out up to here is done with, if that is how the application commits.
     pub(crate) fn acknowledge_lent(&mut self) {
-        if self.config.auto_commit_marks {
-            return;
-        }
-        if let Some(position) =
-            self.state.stream.slot().and_then(|slot| self.slots().get(slot)).map(|slot| slot.position)
-        {
+        let lent = self.state.lent_slot.checked_sub(1).and_then(|slot| self.slots().get(usize::from(slot)));
+        if let (Some(position), false) = (lent.map(|slot| slot.position), self.config.auto_commit_marks) {
             self.acknowledge(position);
         }
+        if !matches!(self.state.stream.at, At::Value | At::Tail) {
+            self.state.lent_slot = 0;
+        }
     }
 
-    /// The CRC of what is lent was checked, or is not to be.
-    pub(crate) fn is_judged(&self) -> bool {
-        !self.state.stream.streaming || !self.config.check_crcs
+    /// Notes what is being lent; it outlives the connection it came from.
+    pub(crate) fn note_lent(&mut self) {
+        let State { stream, lent_slot, lent_judged, .. } = &mut *self.state;
+        (*lent_slot, *lent_judged) = (stream.slot, !stream.streaming || !self.config.check_crcs);
     }
 
-    /// Up to `offset` of the partition that is lent.
+    /// Up to `offset` of the partition that is lent: at once, or with the verdict.
+    #[inline]
     pub(crate) fn acknowledge(&mut self, offset: i64) {
-        let judged = self.is_judged();
-        let State { stream, slots_used, .. } = &mut *self.state;
-        if !judged {
-            stream.acknowledge_later(offset);
-        } else if let Some(slot) =
-            stream.slot().filter(|&slot| slot < usize::from(*slots_used)).and_then(|slot| self.table.get_mut(slot))
-        {
-            slot.acknowledge(offset);
+        let State { stream, lent_slot, lent_judged, .. } = &mut *self.state;
+        let slot = lent_slot.checked_sub(1).and_then(|slot| self.table.get_mut(usize::from(slot)));
+        match slot {
+            Some(slot) if *lent_judged => slot.acknowledge(offset),
+            Some(_) => stream.acknowledge_later(offset),
+            None => {}
         }
     }
 
@@ -255,6 +254,13 @@ impl Control<'_> {
             return None; // told that it is revoked: what comes after that is the next owner's
         }
         self.current().filter(|(_, slot)| slot.phase == Phase::Ready && !slot.is(Slot::PAUSED | Slot::STALE))
+    }
+
+    /// Records of the current partition are dropped unread: those on their way behind them are void.
+    pub(crate) fn void_current(&mut self) {
+        if let Some(slot) = self.state.stream.slot().and_then(|slot| self.slots_mut().get_mut(slot)) {
+            slot.set(Slot::STALE);
+        }
     }
 
     /// Drops the rest of the partition's records.

@@ -64,7 +64,9 @@ fn result(fetched: &Fetched, out: &Out) -> Vec<(Vec<Seen>, (i64, i64))> {
     let each = fetched.from().into_iter().zip(&out.positions);
     each.map(|((topic, index, _), &position)| {
         let mut seen: Vec<_> = out.seen.iter().filter(|seen| of(seen, topic, index)).cloned().collect();
-        seen.dedup_by(|again, first| matches!(first, Seen::Large { .. }) && again == first);
+        seen.dedup_by(|again, first| {
+            matches!(first, Seen::Large { .. } | Seen::Error(Error::Broker(_))) && again == first
+        });
         (seen, position)
     })
     .collect()

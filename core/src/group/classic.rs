@@ -25,7 +25,8 @@ impl Control<'_> {
             ErrorCode::ILLEGAL_GENERATION => self.lose_membership(false),
             ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
-                group.heartbeat_at = now;
+                // the brokers may need a moment to agree on the next one
+                group.heartbeat_at = now.after(self.config.retry_backoff);
                 self.state.cluster.lose_coordinator();
             }
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS => group.heartbeat_at = now.after(self.config.retry_backoff),
@@ -77,6 +78,10 @@ impl Control<'_> {
 
     /// All of JoinGroup's answer is read.
     pub(crate) fn join_done(&mut self, now: Instant) -> Result<(), Error> {
+        if self.state.group.phase != Phase::Joining {
+            // the application has unsubscribed meanwhile; the broker counts us as a member, or will
+            return Ok(());
+        }
         let code = ErrorCode(self.inbox(CONTROL).error);
         let have = self.memory.len();
         let names = self.names.len();
@@ -92,7 +97,7 @@ impl Control<'_> {
                         Capacity { what: Resource::Names, needed: group.names_needed, have: names }
                     };
                     // another member leads; we come back as a follower when it has
-                    (group.leaving, group.member_len) = (true, group.member_len);
+                    group.leaving = true;
                     group.job.failures = u8::MAX;
                     group.job.retry(self.config, random, now);
                     self.forget_group_topics();
@@ -139,6 +144,9 @@ impl Control<'_> {
     }
 
     pub(crate) fn sync_item(&mut self, item: sync_group::Item<'_>, now: Instant) {
+        if self.state.group.phase != Phase::Syncing {
+            return; // the application has unsubscribed meanwhile
+        }
         match item {
             sync_group::Item::Head { throttle, error, bytes } => {
                 self.throttle(CONTROL, throttle, now);
@@ -166,6 +174,9 @@ impl Control<'_> {
 
     /// All of SyncGroup's answer is read.
     pub(crate) fn sync_done(&mut self, now: Instant) -> Result<(), Error> {
+        if self.state.group.phase != Phase::Syncing {
+            return Ok(());
+        }
         let code = ErrorCode(self.inbox(CONTROL).error);
         let (partitions, names) = (self.table.len(), self.names.len());
         self.forget_group_topics();

@@ -8,11 +8,11 @@
 mod classic;
 pub(crate) mod range;
 
-use crate::cluster::Job;
+use crate::cluster::{broker_error, Job};
 use crate::partitions::{self, Slot};
-use crate::state::{topic, Control, Mode, MEMBER_ID_BYTES};
+use crate::state::{topic, Control, Mode, Parked, MEMBER_ID_BYTES};
 use crate::wire::primitives::copy;
-use crate::{Capacity, Error, ErrorCode, Instant, Resource};
+use crate::{Api, Capacity, Error, ErrorCode, Instant, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -178,6 +178,7 @@ impl Control<'_> {
         self.clear_slots();
         let group = &mut self.state.group;
         (group.handover, group.lost, group.phase) = (Handover::None, false, Phase::Out);
+        group.rejoin = false; // heartbeats went on, and what they said is being done
         group.job.want();
     }
 
@@ -268,6 +269,8 @@ impl Control<'_> {
             ErrorCode::FENCED_INSTANCE_ID => {
                 self.lose_membership(true);
                 self.state.group.fatal = true;
+                // nobody waits for an automatic commit, and nothing comes after this
+                self.state.parked = Parked::Error(broker_error(Api::OffsetCommit, code, true).into());
             }
             _ => {}
         }
@@ -372,10 +375,10 @@ impl Control<'_> {
     pub(crate) fn enter_group(&mut self) {
         let group = &mut self.state.group;
         group.fatal = false;
-        if group.phase == Phase::Stable {
-            group.rejoin = true;
-        } else if group.phase == Phase::Out {
-            group.job.want();
+        match group.phase {
+            Phase::Out => group.job.want(),
+            // with what was sent; then once more
+            Phase::Joining | Phase::Syncing | Phase::Stable => group.rejoin = true,
         }
     }
 

@@ -10,22 +10,42 @@ pub(crate) struct Encoder<'a> {
     skip: usize,
     /// Bytes that were put.
     len: usize,
+    /// How many of them stand before the last mark that fits.
+    marked: usize,
 }
 
 impl<'a> Encoder<'a> {
     /// To learn the size.
     pub fn count() -> Self {
-        Encoder { window: &mut [], skip: 0, len: 0 }
+        Encoder { window: &mut [], skip: 0, len: 0, marked: 0 }
     }
 
     /// To write what follows the first `skip` bytes.
     pub fn fill(window: &'a mut [u8], skip: usize) -> Self {
-        Encoder { window, skip, len: 0 }
+        Encoder { window, skip, len: 0, marked: 0 }
     }
 
     /// Bytes of the whole request.
     pub fn size(&self) -> usize {
         self.len
+    }
+
+    /// Between two passes what comes next may change, and what comes between two marks leaves in one piece.
+    pub fn mark(&mut self) {
+        if self.len <= self.end() {
+            self.marked = self.len;
+        }
+    }
+
+    /// Bytes of this pass that may leave. What stands between two marks that are further apart than the window does not change.
+    pub fn written(&self) -> usize {
+        let end =
+            if self.len <= self.end() || self.marked <= self.skip { self.len.min(self.end()) } else { self.marked };
+        end.saturating_sub(self.skip)
+    }
+
+    fn end(&self) -> usize {
+        self.skip.saturating_add(self.window.len())
     }
 
     /// The header of a request whose frame has `size` bytes after the size itself.
@@ -90,10 +110,31 @@ mod tests {
                 let mut e = Encoder::fill(&mut buf, bytes.len());
                 request(&mut e);
                 assert_eq!(e.size(), size);
-                let n = room.min(size - bytes.len());
+                let n = e.written();
                 bytes.extend_from_slice(&buf[..n]);
             }
             assert_eq!(bytes, whole[..size]);
+        }
+    }
+
+    #[test]
+    fn what_stands_between_marks_leaves_in_one_piece() {
+        let rows = |e: &mut Encoder<'_>, n: i64| {
+            for _ in 0..4 {
+                e.i64(n).mark();
+            }
+        };
+        for room in 8..32 {
+            let (mut bytes, mut pass) = (std::vec::Vec::new(), 0);
+            while bytes.len() < 32 {
+                let mut buf = std::vec![0x55; room];
+                let mut e = Encoder::fill(&mut buf, bytes.len());
+                rows(&mut e, pass * 0x0101_0101_0101_0101);
+                let n = e.written();
+                bytes.extend_from_slice(&buf[..n]);
+                pass += 1;
+            }
+            assert!(bytes.chunks(8).all(|row| row.iter().all(|byte| *byte == row[0])), "{room}: {bytes:?}");
         }
     }
 }

@@ -138,7 +138,7 @@ pub(crate) struct Join<'a> {
     pub instance: &'a str,
 }
 
-/// `topics` in ascending order: the broker compares subscriptions by their bytes. Subscription v1 without owned
+/// `topics` in the same order each time: the broker compares subscriptions by their bytes. Subscription v1 without owned
 /// partitions, as an eager member has none when it joins.
 pub(crate) fn request<'a>(
     e: &mut Encoder<'_>,

@@ -2,6 +2,9 @@
 mod client;
 mod dropped;
 mod errors;
+mod lent;
+mod losses;
+mod membership;
 mod scenarios;
 mod smoke;
 mod told;

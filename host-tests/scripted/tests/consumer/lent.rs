@@ -1,0 +1,171 @@
+//! What happens while records are lent, or to those that were not taken.
+use nanokafka::{
+    Blocking, Config, Consumer, Error, Event, OffsetReset, PartitionOffset, Seed, Storage, Superloop, TopicPartition,
+};
+use nanokafka_scripted::{batch, Api, Cluster, Net};
+use std::task::Poll;
+use std::time::Duration;
+
+const CONFIG: Config<'static> = Config::new("b1:9092").auto_offset_reset(OffsetReset::Earliest);
+const SEED: Seed = Seed::new([4; 32]);
+
+fn partition(partition: i32) -> TopicPartition<'static> {
+    TopicPartition::new("t", partition)
+}
+
+fn superloop(window: usize, config: Config<'static>) -> Consumer<'static, Superloop> {
+    Consumer::new(Storage::boxed(8, 2, window), config, Superloop, SEED).unwrap()
+}
+
+/// The next event that is no end of a partition, owned by what `of` makes of it.
+fn next<R>(
+    cluster: &Cluster,
+    net: &mut Net,
+    consumer: &mut Consumer<'static, Superloop>,
+    mut of: impl FnMut(Event<'_, Superloop>) -> R,
+) -> R {
+    for _ in 0..100_000 {
+        match consumer.poll(cluster.now(), net).unwrap() {
+            Some(Event::EndOfPartition(_)) => {}
+            Some(event) => return of(event),
+            None => {
+                let timeout = consumer.next_timeout(cluster.now());
+                cluster.tick(timeout);
+            }
+        }
+    }
+    panic!("no event");
+}
+
+fn offsets(event: Event<'_, Superloop>, take: usize, pause: bool) -> Vec<i64> {
+    let Event::Records(mut records) = event else { panic!("no records") };
+    let taken = records.by_ref().take(take).map(|record| record.offset()).collect();
+    if pause {
+        records.pause();
+    }
+    taken
+}
+
+/// The next Fetch has left ahead, for what is behind the records that are dropped.
+#[test]
+fn what_a_pause_or_a_new_assignment_drops_is_read_again() {
+    for pause in [true, false] {
+        let cluster = Cluster::new(1);
+        let topic = cluster.topic("t", 2);
+        topic.append(0, batch().fill(20, 10));
+        let (mut net, mut consumer) = (cluster.net(2), superloop(4096, CONFIG));
+        consumer.assign(&[partition(0)]).unwrap();
+        let first = next(&cluster, &mut net, &mut consumer, |event| offsets(event, 5, pause));
+        assert_eq!(first, [0, 1, 2, 3, 4]);
+        match pause {
+            true => assert!(consumer.poll(cluster.now(), &mut net).unwrap().is_none()),
+            false => consumer.assign(&[partition(0), partition(1)]).unwrap(),
+        }
+        topic.append(0, batch().fill(1, 10));
+        consumer.resume(partition(0)).unwrap();
+        let mut rest = vec![];
+        while rest.len() < 16 {
+            rest.extend(next(&cluster, &mut net, &mut consumer, |event| offsets(event, 100, false)));
+        }
+        assert_eq!(rest, (5..21).collect::<Vec<_>>(), "paused: {pause}");
+    }
+}
+
+#[test]
+fn after_its_error_a_large_record_repeats_it() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().record("k", vec![7; 5_000]));
+    let (mut net, mut consumer) = (cluster.net(2), superloop(512, CONFIG));
+    consumer.assign(&[partition(0)]).unwrap();
+    let mut end = net.clone();
+    let errors = loop {
+        let polled = consumer.poll(cluster.now(), &mut net).unwrap();
+        let Some(Event::LargeRecord(mut record)) = polled else {
+            drop(polled);
+            cluster.sleep();
+            continue;
+        };
+        end.smooth();
+        cluster.end_all(1, nanokafka_scripted::End::Reset);
+        let mut errors: Vec<Error> = vec![];
+        for _ in 0..100_000 {
+            match record.chunk(cluster.now(), &mut net) {
+                Poll::Ready(Ok(chunk)) => assert!(!chunk.is_empty(), "no end"),
+                Poll::Ready(Err(error)) => errors.push(error),
+                Poll::Pending => drop(cluster.sleep()),
+            }
+            if errors.len() == 3 {
+                break;
+            }
+        }
+        break errors;
+    };
+    assert_eq!(errors.len(), 3);
+    assert!(errors.iter().all(|error| *error == errors[0]), "{errors:?}");
+}
+
+/// Heartbeats go out between slow records however few of them a poll brings.
+#[test]
+fn a_blocking_member_survives_slow_records() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().fill(60, 10));
+    let config = CONFIG
+        .group_id("g")
+        .session_timeout(Duration::from_secs(6))
+        .heartbeat_interval(Duration::from_secs(2))
+        .auto_commit_interval(Duration::from_secs(3600));
+    let mut consumer: Consumer<'_, Blocking<Net>> =
+        Consumer::new(Storage::boxed(4, 2, 8192), config, cluster.net(2), SEED).unwrap();
+    consumer.subscribe(&["t"]).unwrap();
+    let (mut read, mut assigned) = (0, 0);
+    while read < 60 {
+        match consumer.poll(Duration::from_secs(60)).unwrap().unwrap() {
+            Event::Records(records) => {
+                for _ in records {
+                    read += 1;
+                    cluster.advance_to(cluster.now().after(Duration::from_millis(500)));
+                }
+            }
+            Event::Assigned(_) => assigned += 1,
+            Event::EndOfPartition(_) => {}
+            _ => panic!("not a member any more after {read} records"),
+        }
+    }
+    assert_eq!(assigned, 1);
+}
+
+/// A superloop's questions are told apart by what they ask, and a refusal is not an answer.
+#[test]
+fn a_superloops_next_question_gets_its_own_answer() {
+    let cluster = Cluster::new(1);
+    let topic = cluster.topic("t", 2);
+    topic.append(0, batch().fill(3, 10)).append(1, batch().fill(5, 10));
+    cluster.commit("g", "t", 0, 2, -1).commit("g", "t", 1, 4, -1);
+    cluster.configure(|settings| settings.latency_ms = 1);
+    let (mut net, mut consumer) = (cluster.net(2), superloop(512, CONFIG.group_id("g")));
+    consumer.assign(&[partition(0), partition(1)]).unwrap();
+    let mut first = [PartitionOffset::new("t", 0)];
+    assert!(consumer.end_offsets(cluster.now(), &mut net, &mut first).is_pending(), "and given up");
+    for (index, end, committed) in [(1, 5, 4), (0, 3, 2)] {
+        let mut asked = [PartitionOffset::new("t", index)];
+        while consumer.end_offsets(cluster.now(), &mut net, &mut asked).map(Result::unwrap).is_pending() {
+            let timeout = consumer.next_timeout(cluster.now());
+            cluster.tick(timeout);
+        }
+        assert_eq!(asked[0].offset, Some(end));
+        cluster.fail(Api::OffsetFetch, 30, 1);
+        let mut asked = [PartitionOffset::new("t", index)];
+        let mut refused = false;
+        for _ in 0..10_000 {
+            match consumer.committed(cluster.now(), &mut net, &mut asked) {
+                Poll::Ready(Err(_)) => refused = true,
+                Poll::Ready(Ok(())) => break,
+                Poll::Pending => {
+                    let timeout = consumer.next_timeout(cluster.now());
+                    cluster.tick(timeout);
+                }
+            }
+        }
+        assert_eq!((asked[0].offset, refused), (Some(committed), true), "{}", cluster.log());
+    }
+}

@@ -1,0 +1,86 @@
+//! When the group and the application act at the same time.
+use crate::client::{Client, Seen, Weather, SMALL};
+use nanokafka::{Async, Config, Consumer, Event, OffsetReset, PartitionOffset, Seed, Storage};
+use nanokafka_scripted::{batch, poll_once, Api, Cluster, Net};
+use std::time::Duration;
+
+const CONFIG: Config<'static> = Config::new("b1:9092")
+    .group_id("g")
+    .auto_offset_reset(OffsetReset::Earliest)
+    .session_timeout(Duration::from_secs(10));
+
+fn topics(seen: &Seen) -> Vec<String> {
+    match seen {
+        Seen::Assigned(list) => list.iter().map(|(topic, _)| topic.clone()).collect(),
+        _ => vec![],
+    }
+}
+
+#[test]
+fn a_subscription_that_changes_while_joining_takes_effect() {
+    for api in [Api::JoinGroup, Api::SyncGroup] {
+        let cluster = Cluster::new(1);
+        cluster.topic("a", 1).append(0, batch().fill(1, 10));
+        cluster.topic("b", 1).append(0, batch().fill(1, 10));
+        cluster.delay(api, 2_000, 5);
+        let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG);
+        client.subscribe(&["a"]);
+        while cluster.count(api) == 0 {
+            assert!(client.next_before(cluster.millis() + 1).is_none());
+        }
+        client.subscribe(&["a", "b"]);
+        client.until(30_000, |seen| topics(seen) == ["a", "b"]);
+    }
+}
+
+#[test]
+fn what_was_being_assigned_is_not_taken_after_unsubscribe() {
+    let cluster = Cluster::new(1);
+    cluster.topic("a", 1).append(0, batch().fill(1, 10));
+    cluster.delay(Api::SyncGroup, 2_000, 1);
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG);
+    client.subscribe(&["a"]);
+    while cluster.count(Api::SyncGroup) == 0 {
+        assert!(client.next_before(cluster.millis() + 1).is_none());
+    }
+    client.subscribe(&[]);
+    assert!(client.next_before(cluster.millis() + 20_000).is_none(), "nothing is subscribed");
+    assert_eq!(client.control().assignment().count(), 0);
+}
+
+/// Heartbeats go on while partitions are handed over; what they say then is what is being done.
+#[test]
+fn one_rebalance_is_one() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().fill(1, 10));
+    let config = CONFIG.heartbeat_interval(Duration::from_secs(1));
+    let mut consumer: Consumer<'_, Async<Net>> =
+        Consumer::new(Storage::boxed(4, 2, 512), config, cluster.net(2), Seed::new([6; 32])).unwrap();
+    consumer.subscribe(&["t"]).unwrap();
+    cluster.time_limit(60_000);
+    cluster.block_on(async {
+        loop {
+            match consumer.poll().await.unwrap() {
+                Event::Records(records) => assert_eq!(records.count(), 1),
+                Event::EndOfPartition(_) => break,
+                _ => {}
+            }
+        }
+        cluster.fail(Api::Heartbeat, 27, 3);
+        while !matches!(consumer.poll().await.unwrap(), Event::Revoked(_)) {}
+    });
+    // the application takes its time
+    for _ in 0..2 {
+        cluster.advance_to(cluster.now().after(Duration::from_millis(1_100)));
+        cluster.block_on(consumer.committed(&mut [PartitionOffset::new("t", 0)])).unwrap();
+    }
+    let joins = cluster.count(Api::JoinGroup);
+    cluster.block_on(async { while !matches!(consumer.poll().await.unwrap(), Event::Assigned(_)) {} });
+    let until = cluster.millis() + 5_000;
+    while cluster.millis() < until {
+        if poll_once(consumer.poll()).is_none() {
+            cluster.sleep();
+        }
+    }
+    assert_eq!(cluster.count(Api::JoinGroup), joins + 1);
+}
