@@ -353,11 +353,15 @@ impl Control<'_> {
     /// What the application must hear, once.
     pub(crate) fn group_notice(&mut self) -> Option<crate::drive::Ready> {
         let group = &mut self.state.group;
+        // what is taken back at once is still told first
+        if group.phase == Phase::Stable && core::mem::take(&mut group.assigned) {
+            return Some(crate::drive::Ready::Assigned);
+        }
         if group.handover == Handover::Announce {
             group.handover = Handover::Announced;
             return Some(if group.lost { crate::drive::Ready::Lost } else { crate::drive::Ready::Revoked });
         }
-        (group.phase == Phase::Stable && core::mem::take(&mut group.assigned)).then_some(crate::drive::Ready::Assigned)
+        None
     }
 
     /// When time alone changes the membership.
@@ -380,10 +384,10 @@ impl Control<'_> {
     pub(crate) fn enter_group(&mut self) {
         let group = &mut self.state.group;
         group.fatal = false;
-        if group.phase == Phase::Stable {
-            group.rejoin = true;
-        } else if group.phase == Phase::Out {
+        if group.phase == Phase::Out {
             group.job.want();
+        } else {
+            group.rejoin = true; // a join that is out says what was subscribed before
         }
     }
 
