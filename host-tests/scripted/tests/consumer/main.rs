@@ -3,6 +3,7 @@ mod client;
 mod dropped;
 mod errors;
 mod losses;
+mod pitfalls;
 mod scenarios;
 mod smoke;
 mod told;
