@@ -89,6 +89,10 @@ impl Control<'_> {
         if dirty {
             commit.job.want();
             (commit.positions, commit.explicit, commit.finished) = (true, false, false);
+            #[cfg(feature = "group")]
+            if self.state.group.lost {
+                self.give_up_commit(); // they are somebody else's by now
+            }
         } else if !commit.positions && (!commit.in_flight || commit.sent_explicit) {
             // what is out, if anything, is of a list whose caller has gone
             (commit.finished, commit.code) = (true, 0);
@@ -212,6 +216,7 @@ impl Control<'_> {
     #[cfg(feature = "group")]
     pub(crate) fn give_up_commit(&mut self) {
         let commit = &mut self.state.commit;
+        commit.positions = false;
         if core::mem::take(&mut commit.job.wanted) && !commit.in_flight {
             commit.job.done();
             (commit.finished, commit.code, commit.topic) = (true, ErrorCode::ILLEGAL_GENERATION.0, 0);
@@ -296,7 +301,8 @@ impl Control<'_> {
                     code if is_retriable(code) => Ok(()), // still `Phase::Committed`
                     code => {
                         let (topic, partition) = self.short_name(found);
-                        Err(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal: false }.into())
+                        let fatal = code == ErrorCode::GROUP_AUTHORIZATION_FAILED;
+                        Err(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal }.into())
                     }
                 };
             }

@@ -5,12 +5,12 @@ use crate::connection::answers::Looked;
 use crate::connection::failure::Failure;
 use crate::connection::inbox::Inbox;
 use crate::connection::{Broken, Link, Phase, CONTROL};
+use crate::error::PartitionErrorKind;
 use crate::fetch::stream::Step;
 use crate::partitions::Slot;
 use crate::state::{Control, Parked};
 use crate::{
-    Api, Capacity, ConnectionId, Error, ErrorCode, Instant, PartitionErrorKind, PartitionOffset, ProtocolErrorKind,
-    Resource, Transport,
+    Api, Capacity, ConnectionId, Error, ErrorCode, Instant, PartitionOffset, ProtocolErrorKind, Resource, Transport,
 };
 use core::task::{Context, Poll};
 use core::time::Duration;
@@ -151,20 +151,18 @@ impl Control<'_> {
                 if let Some(ready) = self.group_notice() {
                     return Some(Ok(ready));
                 }
-                if core::mem::take(&mut self.state.ends) {
-                    let due = |slot: &Slot| slot.is(Slot::END | Slot::NO_OFFSET);
-                    if let Some(index) = self.slots().iter().position(due) {
-                        let slot = self.slots_mut().get_mut(index)?;
-                        let (rests, at) = (slot.is(Slot::NO_OFFSET), slot.position);
-                        slot.clear(Slot::END | Slot::NO_OFFSET);
-                        self.state.ends = self.slots().iter().any(due);
-                        return Some(match rests {
-                            true => Err(self.rest(index, at, at, PartitionErrorKind::NoOffset)),
-                            false => Ok(Ready::End(index as u16)),
-                        });
-                    }
+                if !self.state.news {
+                    return None;
                 }
-                None
+                let due = self.slots().iter().position(|slot| slot.is(Slot::END | Slot::UNTOLD));
+                self.state.news = due.is_some();
+                let slot = self.slots_mut().get_mut(due?)?;
+                let untold = slot.is(Slot::UNTOLD);
+                slot.clear(Slot::END | Slot::UNTOLD);
+                Some(match (untold, due? as u16) {
+                    (false, index) => Ok(Ready::End(index)),
+                    (true, index) => Err(self.rest(index.into(), -1, -1, PartitionErrorKind::NoOffset)),
+                })
             }
             Op::Commit | Op::CommitOffsets(_) => self.take_commit_result().map(|result| Ok(Ready::Committed(result))),
             Op::Committed(_) => core::mem::take(&mut self.state.commit.answered).then_some(Ok(Ready::Done)),
@@ -209,13 +207,8 @@ impl Control<'_> {
                 }
             }
         }
-        if let (Some(owner), false) =
-            (self.links.get(usize::from(self.state.owner)).filter(|_| self.state.owner != 0), lent)
-        {
-            let _ = owner;
-            if self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
-                next = next.min(self.state.arrived.after(STALL));
-            }
+        if self.state.owner != 0 && !lent && self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
+            next = next.min(self.state.arrived.after(STALL));
         }
         next
     }
@@ -471,7 +464,7 @@ fn stream<T: Transport + ?Sized>(
                 Step::Ready(ready) => return Ok(Turn::Ready(ready)),
                 Step::Moved => {
                     moved = true;
-                    if c.state.ends || c.state.plan {
+                    if c.state.news || c.state.plan {
                         return Ok(Turn::Moved(true));
                     }
                     continue;
@@ -509,7 +502,7 @@ fn stream<T: Transport + ?Sized>(
             return Err(Failure::Link(Broken::Timeout));
         }
         let others = c.links.iter().skip(1).filter(|link| link.has_head()).count() > 1;
-        if others && c.state.arrived.until(now) >= STALL {
+        if others && now >= c.state.arrived.after(STALL) {
             return Err(Failure::Link(Broken::Timeout));
         }
         return Ok(Turn::Moved(moved));
@@ -530,9 +523,10 @@ impl Control<'_> {
 
 /// Fetch's answer is read.
 fn finish(c: &mut Control<'_>, owner: usize, now: Instant) {
-    let waited = c.links.get(owner).map_or(Duration::ZERO, |link| link.sent_at.until(now));
-    let barren = !c.state.stream.fruitful && waited < c.config.fetch_max_wait.min(c.config.retry_backoff);
-    let deadline = now.after(c.patience(Api::Fetch));
+    let sent_at = c.links.get(owner).map_or(now, |link| link.sent_at);
+    let quick = now < sent_at.after(c.config.fetch_max_wait.min(c.config.retry_backoff));
+    let barren = quick && !c.state.stream.fruitful;
+    let deadline = now.after_millis(c.patience(Api::Fetch));
     let pause = now.after(c.config.retry_backoff);
     if let Some(link) = c.links.get_mut(owner) {
         link.answered(deadline);

@@ -72,7 +72,7 @@ impl Control<'_> {
             link.failing_since = now;
         }
         let told = match broken {
-            _ if contacted => link.failing_since.until(now) >= limit,
+            _ if contacted => now >= link.failing_since.after(limit),
             Broken::Protocol(_) | Broken::Timeout => true,
             _ => usize::from(link.failures.saturating_add(1)) % listed == 0,
         };
@@ -119,10 +119,10 @@ impl Control<'_> {
         if index == CONTROL && lost_answer {
             cluster.lose_coordinator();
         }
-        debug!("connection {} lost {} times in a row, again in {} ms", index, failures, crate::time::millis(wait));
+        debug!("connection {} lost {} times in a row, again in {} ms", index, failures, wait);
         link.reset();
         link.failures = failures.saturating_add(1);
-        link.not_before = now.after(wait);
+        link.not_before = now.after_millis(wait);
         link.visited = false;
         self.state.plan = true;
     }
