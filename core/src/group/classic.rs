@@ -2,6 +2,7 @@
 use super::Phase;
 use crate::cluster::broker_error;
 use crate::connection::CONTROL;
+use crate::partitions::Slot;
 use crate::state::{topic, Control, State};
 use crate::wire::{join_group, sync_group};
 use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
@@ -180,7 +181,7 @@ impl Control<'_> {
         let code = ErrorCode(self.inbox(CONTROL).error);
         let (partitions, names) = (self.table.len(), self.names.len());
         self.forget_group_topics();
-        let State { group, cluster, random, commit, plan, .. } = &mut *self.state;
+        let State { group, cluster, random, plan, .. } = &mut *self.state;
         *plan = true;
         group.cached = 0;
         if code == ErrorCode::NONE {
@@ -199,6 +200,17 @@ impl Control<'_> {
                 self.clear_slots();
                 return Err(capacity.into());
             }
+            let known = |slot: &Slot| strings::flags(&self.names, slot.topic) & topic::SUBSCRIBED != 0;
+            if !self.slots().iter().all(known) && !self.state.group.rejoin {
+                // KIP-345: a static member that is back gets what it had, whatever it subscribes to now. Only leaving makes
+                // the group spread its partitions anew.
+                let State { group, random, .. } = &mut *self.state;
+                (group.phase, group.leaving) = (Phase::Out, true);
+                group.job.retry(self.config, random, now);
+                self.clear_slots();
+                return Ok(());
+            }
+            let State { group, commit, .. } = &mut *self.state;
             info!("group: generation {}, {} partitions", group.generation, group.partitions_needed);
             (group.phase, group.assigned, group.members) = (Phase::Stable, true, 0);
             group.heartbeat_at = now.after(self.config.heartbeat_interval);

@@ -348,11 +348,15 @@ impl Control<'_> {
     /// What the application must hear, once.
     pub(crate) fn group_notice(&mut self) -> Option<crate::drive::Ready> {
         let group = &mut self.state.group;
+        // what is taken back at once is still told first
+        if group.phase == Phase::Stable && core::mem::take(&mut group.assigned) {
+            return Some(crate::drive::Ready::Assigned);
+        }
         if group.handover == Handover::Announce {
             group.handover = Handover::Announced;
             return Some(if group.lost { crate::drive::Ready::Lost } else { crate::drive::Ready::Revoked });
         }
-        (group.phase == Phase::Stable && core::mem::take(&mut group.assigned)).then_some(crate::drive::Ready::Assigned)
+        None
     }
 
     /// When time alone changes the membership.
@@ -375,10 +379,10 @@ impl Control<'_> {
     pub(crate) fn enter_group(&mut self) {
         let group = &mut self.state.group;
         group.fatal = false;
-        match group.phase {
-            Phase::Out => group.job.want(),
-            // with what was sent; then once more
-            Phase::Joining | Phase::Syncing | Phase::Stable => group.rejoin = true,
+        if group.phase == Phase::Out {
+            group.job.want();
+        } else {
+            group.rejoin = true; // a join that is out says what was subscribed before
         }
     }
 

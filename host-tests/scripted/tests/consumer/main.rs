@@ -5,6 +5,7 @@ mod errors;
 mod lent;
 mod losses;
 mod membership;
+mod pitfalls;
 mod scenarios;
 mod smoke;
 mod told;
