@@ -244,3 +244,79 @@ fn two_members_share_in_random_trouble() {
         share(&cluster, 48 + 200);
     }
 }
+
+/// A superloop that has read everything as a member of a group.
+fn member(cluster: &Cluster, net: &mut Net) -> Consumer<'static, Superloop> {
+    let config = config().heartbeat_interval(Duration::from_secs(15)).fetch_max_wait(Duration::from_secs(60));
+    let storage = Storage::boxed(4, 2, 4096);
+    let mut consumer = Consumer::<Superloop>::new(storage, config.group_id("g"), Superloop, SEED).unwrap();
+    consumer.subscribe(&["t"]).unwrap();
+    let mut seen = 0;
+    while seen < 48 {
+        match consumer.poll(cluster.now(), net).unwrap() {
+            Some(Event::Records(records)) => seen += records.count(),
+            Some(_) => {}
+            None => assert!(cluster.tick(consumer.next_timeout(cluster.now()))),
+        }
+    }
+    consumer
+}
+
+/// `next_timeout` is that of a poll: it wants to join again, which a close does not do, so it has passed all the time.
+#[test]
+fn a_superloop_sleeps_while_it_closes() {
+    let cluster = cluster(1);
+    cluster.configure(|settings| settings.latency_ms = 50);
+    let mut net = cluster.net(2);
+    let mut consumer = member(&cluster, &mut net);
+    let mut spun = 0;
+    while consumer.close(cluster.now(), &mut net).is_pending() {
+        let (now, next) = (cluster.now(), consumer.next_timeout(cluster.now()));
+        spun += usize::from(next <= now);
+        cluster.tick(next.max(now.after(Duration::from_millis(1))));
+    }
+    assert!(spun <= 5, "{spun} turns for nothing");
+}
+
+/// Nobody names the deadline of the close.
+#[test]
+fn a_superloops_close_takes_at_most_five_seconds() {
+    let cluster = cluster(1);
+    cluster.configure(|settings| settings.latency_ms = 50);
+    let mut net = cluster.net(2);
+    let mut consumer = member(&cluster, &mut net);
+    while consumer.commit_sync(cluster.now(), &mut net).is_pending() {
+        cluster.tick(consumer.next_timeout(cluster.now()));
+    }
+    cluster.never_answer(Api::LeaveGroup);
+    let start = cluster.now();
+    while consumer.close(cluster.now(), &mut net).is_pending() {
+        cluster.tick(consumer.next_timeout(cluster.now()));
+    }
+    assert!(start.until(cluster.now()) <= Duration::from_secs(5), "{:?}", start.until(cluster.now()));
+}
+
+/// An answer that stalls while another one waits is given up after a second. One of ListOffsets is not, but `next_timeout`
+/// names the end of that second until `request.timeout.ms` has passed.
+#[test]
+fn an_answer_that_is_no_fetch_stalls_and_nobody_spins() {
+    let cluster = cluster(2);
+    cluster.mutate(Api::ListOffsets, 1, |_, frame| frame.truncate(20));
+    let mut net = cluster.net(3);
+    let mut consumer =
+        Consumer::<Superloop>::new(Storage::boxed(4, 3, 512), config(), Superloop, SEED).expect("a configuration");
+    consumer.assign(&[0, 1, 2, 3].map(|partition| TopicPartition::new("t", partition))).unwrap();
+    let (mut seen, mut spun) = (0, 0);
+    while seen < 48 {
+        match consumer.poll(cluster.now(), &mut net) {
+            Ok(Some(Event::Records(records))) => seen += records.count(),
+            Ok(Some(_)) | Err(_) => {}
+            Ok(None) => {
+                let (now, next) = (cluster.now(), consumer.next_timeout(cluster.now()));
+                spun += usize::from(next <= now);
+                cluster.tick(next);
+            }
+        }
+    }
+    assert!(spun <= 5, "{spun} turns for nothing in {} ms", cluster.millis());
+}
