@@ -33,6 +33,8 @@ pub(crate) struct Commit {
     pub queried: bool,
     /// What the application asked for is answered.
     pub answered: bool,
+    /// A superloop waits for the end of a commit.
+    pub awaited: bool,
 }
 
 impl Commit {
@@ -50,6 +52,7 @@ impl Commit {
         fetch: Job::NEW,
         queried: false,
         answered: false,
+        awaited: false,
     };
 
     pub fn is_open(&self) -> bool {
@@ -79,10 +82,15 @@ impl Control<'_> {
     /// Wants a commit of everything acknowledged since the last one.
     pub(crate) fn want_commit(&mut self) {
         let dirty = self.slots().iter().any(|slot| slot.is(Slot::DIRTY));
+        let lost = self.lost();
         let commit = &mut self.state.commit;
         if dirty {
             commit.job.want();
             (commit.finished, commit.explicit) = (false, false);
+            #[cfg(feature = "group")]
+            if lost {
+                self.give_up_commit(); // before the next generation nothing of them may be committed, and then it is not ours
+            }
         } else if !commit.is_open() {
             (commit.finished, commit.code) = (true, 0);
         }
@@ -213,7 +221,7 @@ impl Control<'_> {
         if !commit.finished {
             return None;
         }
-        (commit.finished, commit.announce, commit.explicit) = (false, false, false);
+        (commit.finished, commit.announce, commit.explicit, commit.awaited) = (false, false, false, false);
         match ErrorCode(commit.code) {
             ErrorCode::NONE => Some(Ok(())),
             code => {
@@ -283,7 +291,8 @@ impl Control<'_> {
                     code if is_retriable(code) => Ok(()), // still `Phase::Committed`
                     code => {
                         let (topic, partition) = self.short_name(found);
-                        Err(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal: false }.into())
+                        let fatal = code == ErrorCode::GROUP_AUTHORIZATION_FAILED;
+                        Err(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal }.into())
                     }
                 };
             }

@@ -5,6 +5,7 @@ use crate::connection::answers::Looked;
 use crate::connection::failure::Failure;
 use crate::connection::inbox::Inbox;
 use crate::connection::{Broken, Link, Phase, CONTROL};
+use crate::error::PartitionErrorKind;
 use crate::fetch::stream::Step;
 use crate::partitions::Slot;
 use crate::state::{Control, Parked};
@@ -149,17 +150,18 @@ impl Control<'_> {
                 if let Some(ready) = self.group_notice() {
                     return Some(Ok(ready));
                 }
-                if core::mem::take(&mut self.state.ends) {
-                    let due = self.slots().iter().position(|slot| slot.is(Slot::END));
-                    if let Some(index) = due {
-                        if let Some(slot) = self.slots_mut().get_mut(index) {
-                            slot.clear(Slot::END);
-                        }
-                        self.state.ends = self.slots().iter().any(|slot| slot.is(Slot::END));
-                        return Some(Ok(Ready::End(index as u16)));
-                    }
+                if !self.state.news {
+                    return None;
                 }
-                None
+                let due = self.slots().iter().position(|slot| slot.is(Slot::END | Slot::UNTOLD));
+                self.state.news = due.is_some();
+                let slot = self.slots_mut().get_mut(due?)?;
+                let untold = slot.is(Slot::UNTOLD);
+                slot.clear(Slot::END | Slot::UNTOLD);
+                Some(match (untold, due? as u16) {
+                    (false, index) => Ok(Ready::End(index)),
+                    (true, index) => Err(self.rest(index.into(), -1, -1, PartitionErrorKind::NoOffset)),
+                })
             }
             Op::Commit | Op::CommitOffsets(_) => self.take_commit_result().map(|result| Ok(Ready::Committed(result))),
             Op::Committed(_) => core::mem::take(&mut self.state.commit.answered).then_some(Ok(Ready::Done)),
@@ -204,13 +206,8 @@ impl Control<'_> {
                 }
             }
         }
-        if let (Some(owner), false) =
-            (self.links.get(usize::from(self.state.owner)).filter(|_| self.state.owner != 0), lent)
-        {
-            let _ = owner;
-            if self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
-                next = next.min(self.state.arrived.after(STALL));
-            }
+        if self.state.owner != 0 && !lent && self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
+            next = next.min(self.state.arrived.after(STALL));
         }
         next
     }
@@ -466,7 +463,7 @@ fn stream<T: Transport + ?Sized>(
                 Step::Ready(ready) => return Ok(Turn::Ready(ready)),
                 Step::Moved => {
                     moved = true;
-                    if c.state.ends || c.state.plan {
+                    if c.state.news || c.state.plan {
                         return Ok(Turn::Moved(true));
                     }
                     continue;

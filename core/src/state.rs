@@ -62,8 +62,8 @@ pub(crate) struct State {
     pub tend_in: u8,
     /// The window's answer last brought bytes.
     pub arrived: Instant,
-    /// A partition's end is to be reported.
-    pub ends: bool,
+    /// A partition is [`Slot::END`] or [`Slot::UNTOLD`].
+    pub news: bool,
     /// The connection whose answer was in the window last.
     pub served: u8,
     pub parked: Parked,
@@ -93,6 +93,10 @@ impl<'c> Names<'c> {
             Names::Exclusive(bytes) => bytes,
             Names::Shared(bytes) => bytes,
         }
+    }
+
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self, Names::Exclusive(_))
     }
 
     fn reborrow(&mut self) -> Names<'_> {
@@ -134,7 +138,7 @@ impl State {
         tended: Instant::from_millis(0),
         tend_in: 0,
         arrived: Instant::from_millis(0),
-        ends: false,
+        news: false,
         served: 0,
         parked: Parked::Nothing,
         close_at: Instant::from_millis(0),

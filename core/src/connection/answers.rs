@@ -119,7 +119,7 @@ impl Control<'_> {
         Ok(match api {
             Api::ApiVersions => {
                 let (i, it) = api_versions::item(p, i)?;
-                (i, self.versions_item(link, it).map(|()| None).map_err(Failure::protocol))
+                (i, self.versions_item(link, it).map(|()| None).map_err(Failure::Fatal))
             }
             Api::Metadata => {
                 let (i, it) = metadata::item(p, i)?;

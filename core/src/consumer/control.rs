@@ -195,10 +195,13 @@ impl Control<'_> {
         self.drop_unused_names();
     }
 
-    /// By the policy; with none it rests, and the error comes with the first `poll`.
+    /// By the policy; with none it rests, and a `poll` tells.
     fn reset_unless_none(&mut self, at: usize) {
-        if let Err(error) = self.reset_position(at, crate::PartitionErrorKind::NoOffset) {
-            self.state.parked = Parked::Error(error);
+        if self.reset_position(at, crate::PartitionErrorKind::NoOffset).is_err() {
+            self.state.news = true;
+            if let Some(slot) = self.slots_mut().get_mut(at) {
+                slot.set(Slot::UNTOLD);
+            }
         }
     }
 
