@@ -7,15 +7,15 @@ use static_cell::StaticCell;
 /// `host:port` of a server, the firmware's argument.
 pub fn server() -> &'static str {
     static ARGUMENTS: StaticCell<Args<256>> = StaticCell::new();
-    let arguments: &'static Args<256> = ARGUMENTS.init(args().expect("at most 256 bytes"));
+    let arguments: &'static Args<256> = ARGUMENTS.init(defmt::unwrap!(args().ok(), "at most 256 bytes"));
     // the first is the firmware's name
-    arguments.into_iter().nth(1).and_then(Result::ok).expect("an argument HOST:PORT")
+    defmt::unwrap!(arguments.into_iter().nth(1).and_then(Result::ok), "an argument HOST:PORT")
 }
 
 /// From the host's generator; a board has its own.
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    fill_bytes(&mut bytes).expect("the host has /dev/urandom");
+    defmt::unwrap!(fill_bytes(&mut bytes).ok(), "the host has /dev/urandom");
     bytes
 }
 

@@ -22,7 +22,7 @@ pub fn run(start: impl FnOnce(Spawner, Stack<'static>)) -> ! {
     let resources = RESOURCES.init(StackResources::new());
     let (stack, runner) = embassy_net::new(boards::start(), address(), resources, u64::from_le_bytes(host::random()));
     boards::run(|spawner| {
-        spawner.spawn(network(runner).expect("spawned once"));
+        spawner.spawn(defmt::unwrap!(network(runner)));
         start(spawner, stack);
     })
 }

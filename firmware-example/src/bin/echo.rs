@@ -2,6 +2,7 @@
 #![no_std]
 #![no_main]
 
+use core::net::SocketAddrV4;
 use embassy_executor::Spawner;
 use embassy_futures::join::join;
 use embassy_net::tcp::TcpSocket;
@@ -13,7 +14,7 @@ const BYTES: usize = 1_000_000;
 
 #[cortex_m_rt::entry]
 fn main() -> ! {
-    firmware::run(|spawner: Spawner, stack| spawner.spawn(echo(stack).expect("spawned once")))
+    firmware::run(|spawner: Spawner, stack| spawner.spawn(defmt::unwrap!(echo(stack))))
 }
 
 #[embassy_executor::task]
@@ -21,9 +22,9 @@ async fn echo(stack: Stack<'static>) {
     stack.wait_config_up().await;
     let (mut receive, mut send) = ([0; 2048], [0; 1024]);
     let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
-    let server: core::net::SocketAddrV4 = host::server().parse().expect("an IPv4 address and a port");
+    let server: SocketAddrV4 = defmt::unwrap!(host::server().parse().ok(), "an IPv4 address and a port");
     let begin = Instant::now();
-    socket.connect(IpEndpoint::from(server)).await.expect("the server listens");
+    defmt::unwrap!(socket.connect(IpEndpoint::from(server)).await);
     defmt::info!("connected in {=u64} us", begin.elapsed().as_micros());
 
     let (mut reader, mut writer) = socket.split();
@@ -31,17 +32,17 @@ async fn echo(stack: Stack<'static>) {
         let mut sent = 0;
         while sent < BYTES {
             let chunk: [u8; 256] = core::array::from_fn(|i| (sent + i) as u8 ^ ((sent + i) >> 8) as u8);
-            sent += writer.write(&chunk[..chunk.len().min(BYTES - sent)]).await.expect("the server reads");
+            sent += defmt::unwrap!(writer.write(&chunk[..chunk.len().min(BYTES - sent)]).await);
         }
     };
     let receive = async {
         let mut received = 0;
         let mut buffer = [0; 256];
         while received < BYTES {
-            let count = reader.read(&mut buffer).await.expect("the server writes");
-            assert!(count > 0, "the server ends before it has sent all back");
+            let count = defmt::unwrap!(reader.read(&mut buffer).await);
+            defmt::assert!(count > 0, "the server ends before it has sent all back");
             for &byte in &buffer[..count] {
-                assert_eq!(byte, received as u8 ^ (received >> 8) as u8);
+                defmt::assert_eq!(byte, received as u8 ^ (received >> 8) as u8);
                 received += 1;
             }
         }

@@ -75,7 +75,7 @@ impl<F: Fifo> Driver for Ethernet<F> {
     }
 
     fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Sender<'_, F>> {
-        self.is_free(cx).then(|| Sender { fifo: &mut self.fifo, buffer: self.send })
+        self.is_free(cx).then_some(Sender { fifo: &mut self.fifo, buffer: self.send })
     }
 
     fn link_state(&mut self, _: &mut Context<'_>) -> LinkState {
