@@ -5,6 +5,7 @@
 #![deny(unsafe_code)]
 
 pub mod boards;
+pub mod flash;
 pub mod host;
 
 use boards::Mac;
@@ -48,9 +49,14 @@ async fn network(mut runner: Runner<'static, Mac>) -> ! {
     runner.run().await
 }
 
-/// Ends the program, after saying how much of the stack it has used.
-pub fn end() -> ! {
+/// Says how much of the stack was ever used.
+pub fn report_stack() {
     let (peak, size) = boards::stack_peak();
     defmt::info!("stack: {=usize} of {=usize} bytes", peak, size);
+}
+
+/// Ends the program.
+pub fn end() -> ! {
+    report_stack();
     host::exit(0)
 }

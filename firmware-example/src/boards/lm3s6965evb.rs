@@ -4,6 +4,9 @@ use super::cortex_m3::{self, Registers};
 use super::ethernet::ARRIVED;
 use super::stellaris::Stellaris;
 
+/// As QEMU calls it.
+pub const NAME: &str = "lm3s6965evb";
+
 pub type Mac = Stellaris;
 
 const HZ: u32 = 12_500_000;

@@ -1,6 +1,6 @@
 //! The boards. All that is `unsafe` lies here: registers, and what an interrupt shares with the executor.
 //!
-//! A board has a file with
+//! A board has a file with its `NAME` and
 //! * `start()`, which turns its interrupts on and returns its MAC,
 //! * `micros()`, a clock that counts also while interrupts are late,
 //! * `interrupt(number)`.
@@ -21,6 +21,7 @@ mod board;
 #[cfg(feature = "lm3s6965evb")]
 mod stellaris;
 
+pub use board::NAME;
 pub use cortex_m3::{run, stack_peak};
 pub use ethernet::Ethernet;
 

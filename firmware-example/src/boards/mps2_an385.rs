@@ -6,6 +6,9 @@ use super::lan9118::Lan9118;
 use core::cell::Cell;
 use critical_section::Mutex;
 
+/// As QEMU calls it.
+pub const NAME: &str = "mps2-an385";
+
 pub type Mac = Lan9118;
 
 const HZ: u32 = 25_000_000;
