@@ -27,7 +27,7 @@ fn main() -> ! {
 const POSITION: u8 = 0;
 
 async fn keep(flash: &mut Map, position: i64) {
-    defmt::unwrap!(flash.store_item(&mut [0; 32], &POSITION, &position).await);
+    defmt::unwrap!(flash.store_item(&mut [0; 64], &POSITION, &position).await);
 }
 
 #[embassy_executor::task]
@@ -39,7 +39,7 @@ async fn assign(stack: Stack<'static>) {
     let mut consumer =
         defmt::unwrap!(Consumer::new(RESOURCES.take().storage(), config, tcp, Seed::new(host::random())));
     defmt::unwrap!(consumer.assign(&[OURS]));
-    if let Some(position) = defmt::unwrap!(flash.fetch_item(&mut [0; 32], &POSITION).await) {
+    if let Some(position) = defmt::unwrap!(flash.fetch_item(&mut [0; 64], &POSITION).await) {
         defmt::info!("goes on at {=i64}", position);
         defmt::unwrap!(consumer.seek(OURS, position));
     }
@@ -48,7 +48,13 @@ async fn assign(stack: Stack<'static>) {
             Ok(Event::Records(mut records)) => {
                 while let Some(record) = records.next() {
                     let value = record.value_as().unwrap_or("not text");
-                    defmt::println!("{} @{=i64}: {=str}", OURS, record.offset(), value);
+                    defmt::println!(
+                        "{=str}-{=i32} @{=i64}: {=str}",
+                        OURS.topic,
+                        OURS.partition,
+                        record.offset(),
+                        value
+                    );
                     keep(&mut flash, record.offset() + 1).await;
                 }
             }

@@ -165,10 +165,10 @@ impl Slot {
     }
 
     async fn progress(&mut self) -> [i64; 2] {
-        defmt::unwrap!(self.map.fetch_item(&mut [0; 32], &PROGRESS).await).unwrap_or([-1, 0])
+        defmt::unwrap!(self.map.fetch_item(&mut [0; 64], &PROGRESS).await).unwrap_or([-1, 0])
     }
 
     async fn keep(&mut self, progress: [i64; 2]) {
-        defmt::unwrap!(self.map.store_item(&mut [0; 32], &PROGRESS, &progress).await);
+        defmt::unwrap!(self.map.store_item(&mut [0; 64], &PROGRESS, &progress).await);
     }
 }

@@ -12,6 +12,12 @@ use std::time::{Duration, Instant};
 /// The guest's network. The host's 127.0.0.1 keeps its address in it, so that brokers need not advertise another one.
 const NETWORK: &str = "net=127.0.0.0/24,host=127.0.0.1,dhcpstart=127.0.0.15,dns=127.0.0.3";
 
+/// Bytes of a board's flash for data.
+const FLASH: usize = 1 << 20;
+
+/// Without us no QEMU: however this process ends, its end of standard input does. The status is QEMU's.
+const GUARD: &str = r#""$0" "$@" </dev/null & exec >/dev/null; read _; kill -9 $!; wait $!"#;
+
 /// A running board. Dropping it cuts its power.
 pub struct Emulator {
     child: Child,
@@ -30,21 +36,21 @@ pub struct Line {
 }
 
 impl Emulator {
-    /// Starts a board with `image`, which gets `server` as its argument and finds its flash in the folder `dir`.
+    /// Starts a board with `image`, which gets `server` as its argument and finds its flash in the folder `dir`, in the file `flash`.
     pub fn start(image: &Image, server: SocketAddrV4, dir: &Path) -> Result<Self> {
         let elf = std::fs::read(&image.path)?;
         let table = Table::parse(&elf).map_err(Error::other)?.ok_or_else(|| Error::other("no defmt in the image"))?;
-        std::fs::create_dir_all(dir)?;
-        let mut qemu = Command::new("qemu-system-arm");
-        qemu.args(["-M", image.board.name(), "-display", "none", "-serial", "null", "-monitor", "none"])
+        erased_flash(dir)?;
+        let mut guard = Command::new("sh");
+        guard.args(["-c", GUARD, "qemu-system-arm", "-M", image.board.name()])
+            .args(["-display", "none", "-serial", "null", "-monitor", "none"])
             .args(["-nic", &format!("user,model={},{NETWORK}", image.board.mac())])
             .args(["-semihosting-config", &format!("enable=on,target=native,arg=firmware,arg={server}")])
             .arg("-kernel")
             .arg(image.path.canonicalize()?);
-        // the lm3s6965evb warns of a timer that nobody uses
-        qemu.current_dir(dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child =
-            qemu.spawn().map_err(|error| Error::other(format!("qemu-system-arm: {error} (cargo xtask setup)")))?;
+        // standard error: the lm3s6965evb warns of a timer that nobody uses
+        guard.current_dir(dir).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = guard.spawn()?;
         let stdout = child.stdout.take().expect("piped");
         // a thread, because a pipe has no read timeout; it ends with QEMU
         let (sender, lines) = channel();
@@ -83,7 +89,7 @@ impl Emulator {
         }
     }
 
-    /// Waits for the end of a program that has ended.
+    /// The status of a program that has ended; of another one, that its power was cut.
     pub fn end(mut self) -> Result<ExitStatus> {
         self.child.wait()
     }
@@ -91,9 +97,17 @@ impl Emulator {
 
 impl Drop for Emulator {
     fn drop(&mut self) {
-        // it may have ended by itself
-        let _ = self.child.kill();
+        // which closes the guard's standard input first
         let _ = self.child.wait();
+    }
+}
+
+/// New boards have an empty flash; others keep theirs.
+fn erased_flash(dir: &Path) -> Result<()> {
+    std::fs::create_dir_all(dir)?;
+    match dir.join("flash") {
+        file if file.exists() => Ok(()),
+        file => std::fs::write(file, vec![0xff; FLASH]),
     }
 }
 

@@ -6,7 +6,7 @@ mod broker;
 mod emulator;
 mod image;
 
-pub use app::App;
+pub use app::{image, noise, send, App};
 pub use board::Board;
 pub use broker::Broker;
 pub use emulator::{Emulator, Line};

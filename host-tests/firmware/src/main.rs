@@ -12,6 +12,10 @@ firmware in QEMU: a Cortex-M3 with 64 KB of RAM, embassy and nanokafka
 usage: cargo firmware APP [--board BOARD] [--bootstrap HOST:PORT] [--dhcp]
 
   APP          seed       the seed example: subscribes, prints four records, commits, ends
+               subscribe  a static member of a group, commits record by record
+               assign     a partition of its own, the offset in its flash
+               ota        a firmware image larger than the RAM, from one record into flash
+               config     a compacted topic, read at boot and followed
   --board      mps2-an385 (default) or lm3s6965evb
   --bootstrap  a cluster with a PLAINTEXT listener that advertises an IPv4 address. Without it: an Apache
                Kafka (JDK from 17, Maven), or if there is none an embedded broker
