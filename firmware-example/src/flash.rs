@@ -40,7 +40,7 @@ impl Flash {
 
     fn check(&self, offset: u32, length: usize, align: usize) -> Result<(), NorFlashErrorKind> {
         let offset = offset as usize;
-        match offset % align == 0 && length % align == 0 {
+        match offset.is_multiple_of(align) && length.is_multiple_of(align) {
             false => Err(NorFlashErrorKind::NotAligned),
             true if length > self.size || offset > self.size - length => Err(NorFlashErrorKind::OutOfBounds),
             true => Ok(()),

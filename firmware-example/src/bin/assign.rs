@@ -45,8 +45,8 @@ async fn assign(stack: Stack<'static>) {
     }
     loop {
         match consumer.poll().await {
-            Ok(Event::Records(mut records)) => {
-                while let Some(record) = records.next() {
+            Ok(Event::Records(records)) => {
+                for record in records {
                     let value = record.value_as().unwrap_or("not text");
                     defmt::println!(
                         "{=str}-{=i32} @{=i64}: {=str}",

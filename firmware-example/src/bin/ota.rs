@@ -6,12 +6,11 @@
 #![no_std]
 #![no_main]
 
-use core::time::Duration;
 use embassy_net::Stack;
 use embedded_storage_async::nor_flash::{NorFlash, ReadNorFlash};
 use firmware::flash::{self, Flash, Map};
 use firmware::{boards, host};
-use nanokafka::{Config, Error, OffsetReset, Resources, Seed};
+use nanokafka::{Config, Error, OffsetReset, Resources, Seed, TopicPartition};
 use nanokafka_embassy::{Consumer, Event, LargeRecord, SocketBuffers, Tcp};
 use sha2::{Digest, Sha256};
 use static_cell::ConstStaticCell;
@@ -37,9 +36,8 @@ fn main() -> ! {
 async fn ota(stack: Stack<'static>) {
     let mut slot = Slot::new(SECTOR.take());
     let config = Config::new(host::server())
-        .group_id("firmware_display")
-        .group_instance_id(boards::NAME)
-        .session_timeout(Duration::from_secs(30))
+        // of its own, for the offset only: each board gets each image
+        .group_id(boards::NAME)
         // an image that is not right is never marked, and so never committed
         .auto_commit_marks(true)
         .auto_offset_reset(OffsetReset::Earliest);
@@ -47,7 +45,7 @@ async fn ota(stack: Stack<'static>) {
     let tcp = Tcp::new(stack, CONTROL.take(), FETCH.take());
     let mut consumer =
         defmt::unwrap!(Consumer::new(RESOURCES.take().storage(), config, tcp, Seed::new(host::random())));
-    defmt::unwrap!(consumer.subscribe(&["firmware"]));
+    defmt::unwrap!(consumer.assign(&[TopicPartition::new("firmware", 0)]));
     loop {
         match turn(&mut consumer, &mut slot).await {
             Ok(()) => {}
@@ -60,7 +58,8 @@ async fn ota(stack: Stack<'static>) {
 async fn turn(consumer: &mut Consumer<'_>, slot: &mut Slot) -> Result<(), Error> {
     match consumer.poll().await? {
         Event::LargeRecord(mut image) => {
-            if slot.install(&mut image).await? {
+            let right = slot.install(&mut image).await?;
+            if right {
                 image.mark();
                 consumer.commit_sync().await?;
                 defmt::println!("committed");
@@ -82,6 +81,8 @@ struct Slot {
 }
 
 const PROGRESS: u8 = 0;
+
+const NONE: [i64; 2] = [-1, 0];
 
 /// Progress is kept so often: an image of 1 MB writes it 16 times.
 const STEP: u32 = 0x1_0000;
@@ -140,7 +141,7 @@ impl Slot {
             defmt::warn!("@{=i64}: the image is not right", offset);
         }
         // next time from its start
-        self.keep([-1, 0]).await;
+        self.keep(NONE).await;
         Ok(right)
     }
 
@@ -164,8 +165,9 @@ impl Slot {
         digest.finalize().into()
     }
 
+    /// What cannot be read is none: then the image is written from its start.
     async fn progress(&mut self) -> [i64; 2] {
-        defmt::unwrap!(self.map.fetch_item(&mut [0; 64], &PROGRESS).await).unwrap_or([-1, 0])
+        self.map.fetch_item(&mut [0; 64], &PROGRESS).await.ok().flatten().unwrap_or(NONE)
     }
 
     async fn keep(&mut self, progress: [i64; 2]) {

@@ -42,7 +42,8 @@ impl Emulator {
         let table = Table::parse(&elf).map_err(Error::other)?.ok_or_else(|| Error::other("no defmt in the image"))?;
         erased_flash(dir)?;
         let mut guard = Command::new("sh");
-        guard.args(["-c", GUARD, "qemu-system-arm", "-M", image.board.name()])
+        guard
+            .args(["-c", GUARD, "qemu-system-arm", "-M", image.board.name()])
             .args(["-display", "none", "-serial", "null", "-monitor", "none"])
             .args(["-nic", &format!("user,model={},{NETWORK}", image.board.mac())])
             .args(["-semihosting-config", &format!("enable=on,target=native,arg=firmware,arg={server}")])

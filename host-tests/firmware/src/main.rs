@@ -74,7 +74,7 @@ fn run(args: &Args) -> Result<ExitCode> {
     let image = Image::build(args.app.name(), args.board, args.dhcp)?;
     let broker = Broker::start(args.bootstrap.as_deref())?;
     args.app.prepare(&broker)?;
-    let dir = Path::new("target/firmware").join(format!("flash-{}", args.board.name()));
+    let dir = Path::new("target/firmware/flash").join(args.board.name()).join(args.app.name());
     let mut emulator = Emulator::start(&image, broker.address()?, &dir)?;
     while let Some(line) = emulator.line(Duration::MAX)? {
         match line.level {

@@ -33,6 +33,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "bench", about: "what the benchmark computes with; `cargo xtask bench` runs it", needs: &[Rust], run: bench },
     Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
     Stage { name: "real", about: "the consumer against real Kafka: records, commits, groups, faults", needs: &[Rust, Jdk, Maven], run: real },
+    Stage { name: "firmware", about: "two emulated boards against real Kafka: what they print, commit and keep", needs: &[Rust, Jdk, Maven, Qemu], run: firmware },
 ];
 
 /// `cargo xtask test extended`.
@@ -149,6 +150,17 @@ fn old_brokers() -> Outcome {
 fn real() -> Outcome {
     // one cluster, and one measurement, at a time
     tests("-p nanokafka-real -- --test-threads=1")
+}
+
+fn firmware() -> Outcome {
+    const LINTS: &str = "clippy --quiet --release --locked --target-dir ../target/firmware";
+    for features in ["", "--all-features"] {
+        // in its folder for its .cargo/config.toml
+        let arguments = words(LINTS).chain(words(features)).chain(["--", "-D", "warnings"]);
+        run(Command::new("cargo").current_dir("firmware-example").args(arguments))?;
+    }
+    run(Command::new("cargo").current_dir("firmware-example").args(["fmt", "--check"]))?;
+    tests("-p nanokafka-firmware -- --test-threads=1")
 }
 
 fn real_long() -> Outcome {
