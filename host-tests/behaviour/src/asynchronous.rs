@@ -1,5 +1,5 @@
 //! The async front end, on any executor, also cancelled at every poll.
-use crate::{seen, Client, Seen, Sizes};
+use crate::{seen, Client, Seen, Sizes, CONNECTIONS};
 use nanokafka::{Async, Clock, Config, Consumer, Control, Error, Event, Seed, Storage, TopicPartition, Transport};
 use std::future::{poll_fn, Future};
 use std::pin::pin;
@@ -22,7 +22,7 @@ pub struct AsyncClient<T, E> {
 impl<T: Transport + Clock, E: Executor> AsyncClient<T, E> {
     /// `cancels`: each future is polled once, dropped while it is pending, and made anew when somebody has woken the task.
     pub fn new(sizes: &Sizes, config: Config<'static>, transport: T, executor: E, cancels: bool) -> Self {
-        let storage = Storage::boxed(sizes.partitions, sizes.connections, sizes.window);
+        let storage = Storage::boxed(sizes.partitions, CONNECTIONS, sizes.window);
         let consumer = Consumer::new(storage, config, transport, Seed::new([7; 32])).expect("a configuration");
         AsyncClient { consumer, executor, cancels }
     }

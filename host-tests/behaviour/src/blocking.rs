@@ -1,5 +1,5 @@
 //! The blocking front end.
-use crate::{seen, Client, Seen, Sizes};
+use crate::{seen, Client, Seen, Sizes, CONNECTIONS};
 use nanokafka::{
     Block, Blocking, Clock, Config, Consumer, Control, Error, Event, Seed, Storage, TopicPartition, Transport,
 };
@@ -11,7 +11,7 @@ pub struct BlockingClient<T>(Consumer<'static, Blocking<T>>);
 impl<T: Transport + Clock + Block> BlockingClient<T> {
     /// Over this transport.
     pub fn new(sizes: &Sizes, config: Config<'static>, transport: T) -> Self {
-        let storage = Storage::boxed(sizes.partitions, sizes.connections, sizes.window);
+        let storage = Storage::boxed(sizes.partitions, CONNECTIONS, sizes.window);
         BlockingClient(Consumer::new(storage, config, transport, Seed::new([7; 32])).expect("a configuration"))
     }
 }

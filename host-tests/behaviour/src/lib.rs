@@ -7,6 +7,7 @@
 //! | what | from where |
 //! |---|---|
 //! | brokers behind sockets of the operating system, in real time | [`Sockets`] |
+//! | brokers behind a smoltcp stack and a cable in memory, in virtual time | [`stacks`] |
 //! | brokers behind sockets of anything else | [`Gateway`] over your [`Listener`] and [`Stream`] |
 //! | a client for an async transport | [`AsyncClient`], with an [`Executor`]; it can cancel at every poll |
 //! | a client for a blocking transport | [`BlockingClient`] |
@@ -20,6 +21,7 @@ mod gateway;
 pub mod scenarios;
 mod seen;
 mod sockets;
+pub mod stacks;
 mod std_platforms;
 
 pub use asynchronous::{AsyncClient, Executor};
@@ -34,6 +36,9 @@ pub use std_platforms::{Blocking, Tokio, TokioCancelled};
 
 /// Brokers of every cluster; `b1` is the first of [`Platform::addresses`].
 pub const BROKERS: usize = 2;
+
+/// Connections of every consumer.
+pub const CONNECTIONS: usize = 3;
 
 /// A world with a cluster of [`BROKERS`] brokers, reached over the transport in question. One for each test.
 pub trait Platform {
@@ -88,8 +93,6 @@ pub trait Client {
 pub struct Sizes {
     /// Partitions.
     pub partitions: usize,
-    /// Connections.
-    pub connections: usize,
     /// Bytes of the window.
     pub window: usize,
 }

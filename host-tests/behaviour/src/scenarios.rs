@@ -19,7 +19,7 @@ macro_rules! each_scenario {
 
 /// Far more than anything here takes; a loaded machine must not fail a test.
 const LONG: Duration = Duration::from_secs(60);
-const SIZES: Sizes = Sizes { partitions: 8, connections: 3, window: 1_024 };
+const SIZES: Sizes = Sizes { partitions: 8, window: 1_024 };
 
 type Log = BTreeMap<i32, Vec<Record>>;
 

@@ -1,5 +1,5 @@
 //! The transports of `nanokafka-std`.
-use crate::{AsyncClient, BlockingClient, Executor, Platform, Sizes, Sockets};
+use crate::{AsyncClient, BlockingClient, Executor, Platform, Sizes, Sockets, CONNECTIONS};
 use nanokafka::Config;
 use nanokafka_scripted::Cluster;
 use nanokafka_std::{blocking, tokio};
@@ -42,7 +42,7 @@ impl Platform for Blocking {
     over_sockets!();
 
     fn client(&mut self, sizes: &Sizes, config: Config<'static>) -> Self::Client {
-        BlockingClient::new(sizes, config, blocking::Tcp::new(sizes.connections).expect("a file descriptor"))
+        BlockingClient::new(sizes, config, blocking::Tcp::new(CONNECTIONS).expect("a file descriptor"))
     }
 }
 
@@ -54,7 +54,7 @@ impl Platform for Tokio {
     over_sockets!();
 
     fn client(&mut self, sizes: &Sizes, config: Config<'static>) -> Self::Client {
-        AsyncClient::new(sizes, config, tokio::Tcp::new(sizes.connections), Runtime::new(), false)
+        AsyncClient::new(sizes, config, tokio::Tcp::new(CONNECTIONS), Runtime::new(), false)
     }
 }
 
@@ -66,7 +66,7 @@ impl Platform for TokioCancelled {
     over_sockets!();
 
     fn client(&mut self, sizes: &Sizes, config: Config<'static>) -> Self::Client {
-        AsyncClient::new(sizes, config, tokio::Tcp::new(sizes.connections), Runtime::new(), true)
+        AsyncClient::new(sizes, config, tokio::Tcp::new(CONNECTIONS), Runtime::new(), true)
     }
 }
 
