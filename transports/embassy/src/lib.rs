@@ -330,6 +330,20 @@ impl Transport for Tcp<'_> {
 
 impl Clock for Tcp<'_> {
     fn now(&mut self) -> Instant {
+        Time.now()
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        Time.poll_until(cx, deadline)
+    }
+}
+
+/// embassy-time's clock, for transports that have none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Time;
+
+impl Clock for Time {
+    fn now(&mut self) -> Instant {
         Instant::from_millis(embassy_time::Instant::now().as_millis())
     }
 
