@@ -13,7 +13,8 @@
 //! | a client for an async transport | [`AsyncClient`], with an [`Executor`]; it can cancel at every poll |
 //! | a client for a blocking transport | [`BlockingClient`] |
 //!
-//! Then `nanokafka_behaviour::on_each_platform! { my_name: MyPlatform }` in a file of `tests` makes a test of each scenario.
+//! Then `nanokafka_behaviour::on_each_platform! { my_name: [MyPlatform::new()] }` in a file of `tests` makes a test of each
+//! scenario.
 #![forbid(unsafe_code)]
 
 mod asynchronous;
@@ -42,19 +43,19 @@ pub const BROKERS: usize = 2;
 /// Connections of every consumer.
 pub const CONNECTIONS: usize = 3;
 
-/// A world with a cluster of [`BROKERS`] brokers, reached over the transport in question. One for each test.
+/// A world with a cluster of [`BROKERS`] brokers, empty at first, reached over the transport in question.
 pub trait Platform {
     /// The consumer over the transport.
     type Client: Client;
 
-    /// With an empty cluster, whose brokers advertise their [`addresses`](Self::addresses).
-    fn new() -> Self;
-
-    /// Of the brokers: address literal and port.
+    /// Of the brokers: address literal and port, which they also advertise.
     fn addresses(&self) -> [(String, u16); BROKERS];
 
     /// A name that resolves to the address of all brokers.
     const NAME: &'static str;
+
+    /// Whether packets are lost on the way: news of a connection's end may not arrive, and `close` may run out of time.
+    const LOSES: bool = false;
 
     /// Does something with the cluster.
     fn cluster<R: Send + 'static>(&mut self, act: impl FnOnce(&Cluster) -> R + Send + 'static) -> R;
@@ -99,13 +100,14 @@ pub struct Sizes {
     pub window: usize,
 }
 
-/// A test of each scenario on each platform: `name: Type`, separated by commas.
+/// A test of each scenario on each platform: `name: platforms`, separated by commas. The platforms are an array or any other
+/// iterator, made anew for each scenario.
 #[macro_export]
 macro_rules! on_each_platform {
-    ($($name:ident: $platform:ty),* $(,)?) => {
+    ($($name:ident: $platforms:expr),* $(,)?) => {
         $(mod $name {
             use super::*;
-            $crate::each_scenario!($platform);
+            $crate::each_scenario!($platforms);
         })*
     };
 }

@@ -12,10 +12,6 @@ macro_rules! over_sockets {
     () => {
         const NAME: &'static str = "localhost";
 
-        fn new() -> Self {
-            Self($crate::Sockets::new())
-        }
-
         fn addresses(&self) -> [(String, u16); $crate::BROKERS] {
             self.0.addresses()
         }
@@ -35,7 +31,7 @@ macro_rules! over_sockets {
 }
 
 /// `nanokafka_std::blocking`.
-pub struct Blocking(Sockets);
+pub struct Blocking(pub Sockets);
 
 impl Platform for Blocking {
     type Client = BlockingClient<blocking::Tcp>;
@@ -47,7 +43,7 @@ impl Platform for Blocking {
 }
 
 /// `nanokafka_std::tokio`.
-pub struct Tokio(Sockets);
+pub struct Tokio(pub Sockets);
 
 impl Platform for Tokio {
     type Client = AsyncClient<tokio::Tcp, Runtime>;
@@ -59,7 +55,7 @@ impl Platform for Tokio {
 }
 
 /// `nanokafka_std::tokio`, every future cancelled wherever it waits.
-pub struct TokioCancelled(Sockets);
+pub struct TokioCancelled(pub Sockets);
 
 impl Platform for TokioCancelled {
     type Client = AsyncClient<tokio::Tcp, Runtime>;

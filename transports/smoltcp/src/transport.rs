@@ -128,7 +128,9 @@ impl<'s> Link<'_, 's> {
 
     fn abort(&mut self) {
         if let Phase::Resolving(query) = self.slot.phase {
-            self.names().map(|names| names.cancel_query(query));
+            if let Some(names) = self.names() {
+                names.cancel_query(query);
+            }
         }
         if let Ok(socket) = self.socket() {
             socket.abort();

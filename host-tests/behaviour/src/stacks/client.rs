@@ -58,6 +58,12 @@ impl<W: Timely> NearEnd<W> {
         self.world.borrow_mut().pass(now.after(delay).min(arrival), until);
     }
 
+    /// As [`sleep`](Self::sleep), where the consumer does not say until when: its `next_timeout` is that of a poll.
+    pub fn doze(&mut self) {
+        let until = self.now().after(Duration::from_millis(100));
+        self.sleep(until, until);
+    }
+
     /// Asks until the answer is ready; `None` after `within`.
     pub fn ask<R>(
         &mut self,
@@ -141,7 +147,7 @@ impl<W: Timely> Client for LoopClient<W> {
             if let Poll::Ready(result) = near.turn(|now, net| consumer.commit_sync(now, net)) {
                 return result;
             }
-            near.sleep(consumer.next_timeout(near.now()), Instant::NEVER);
+            near.doze();
         }
     }
 
@@ -151,9 +157,7 @@ impl<W: Timely> Client for LoopClient<W> {
             if let Poll::Ready(result) = near.turn(|now, net| consumer.close(now, net)) {
                 return result;
             }
-            // the consumer's own deadline is of a poll, which does not come any more
-            let until = near.now().after(Duration::from_millis(100));
-            near.sleep(until, until);
+            near.doze();
         }
     }
 }

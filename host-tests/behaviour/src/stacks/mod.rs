@@ -10,7 +10,7 @@ mod world;
 
 pub use cable::Port;
 pub use client::{LoopClient, NearEnd};
-pub use platforms::{Brokers, Corrupting, Losing, Slow, Smoltcp, FAR, NAME, NEAR, PORTS};
+pub use platforms::{Brokers, Fair, Foul, FAR, NAME, NEAR, PORTS};
 pub use stack::{Stack, StackListener, StackStream, Weather};
 pub use world::{Timely, World};
 

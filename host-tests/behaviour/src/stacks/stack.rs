@@ -19,6 +19,8 @@ pub struct Weather {
     pub corrupt: u8,
     /// Milliseconds under way.
     pub delay: u64,
+    /// Which frames.
+    pub seed: u32,
 }
 
 /// A stack with one address.
@@ -38,7 +40,7 @@ impl Stack {
     /// Both stacks of a link: what one sends is lost on its way out, and what the other gets is wrong when it comes in.
     pub fn new(port: Port, address: Ipv4Address, weather: Weather) -> Self {
         let seed = address.octets()[3];
-        let mut device = FaultInjector::new(port.clone(), 0x1234_5678 ^ u32::from(seed));
+        let mut device = FaultInjector::new(port.clone(), 0x1234_5678 ^ weather.seed << 8 ^ u32::from(seed));
         device.set_corrupt_chance(weather.corrupt);
         device.set_drop_chance(weather.drop);
         let hardware = match device.capabilities().medium {
