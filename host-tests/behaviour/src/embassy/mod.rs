@@ -19,15 +19,16 @@ use std::time::Duration;
 struct Link {
     near: Port,
     weather: Weather,
+    cancels: bool,
     world: Rc<RefCell<World<Brokers>>>,
     clients: u64,
 }
 
 impl Link {
-    fn new(medium: Medium, weather: Weather) -> Self {
+    fn new(medium: Medium, weather: Weather, cancels: bool) -> Self {
         time::reset();
         let [near, far] = Port::cable(medium, weather.delay);
-        Link { near, weather, world: Rc::new(RefCell::new(Brokers::world(far, weather))), clients: 0 }
+        Link { near, weather, cancels, world: Rc::new(RefCell::new(Brokers::world(far, weather))), clients: 0 }
     }
 
     fn near_end(&mut self) -> NearEnd<Brokers> {
@@ -36,18 +37,33 @@ impl Link {
     }
 }
 
-macro_rules! platform {
-    ($($(#[$about:meta])* $name:ident: $medium:expr, $weather:expr, cancels: $cancels:expr;)*) => {
-        $($(#[$about])*
-        pub struct $name(Link);
+/// In fair weather, over Ethernet.
+pub struct Fair(Link);
 
-        impl Platform for $name {
+impl Fair {
+    /// Frames take so many milliseconds; whether every future is cancelled wherever it waits.
+    pub fn new(delay: u64, cancels: bool) -> Self {
+        Fair(Link::new(Medium::Ethernet, Weather { delay, ..Weather::default() }, cancels))
+    }
+}
+
+/// In foul weather, over IP packets, and every future is cancelled wherever it waits.
+pub struct Foul(Link);
+
+impl Foul {
+    /// In this weather, which a failing test prints.
+    pub fn new(weather: Weather) -> Self {
+        println!("{weather:?}");
+        Foul(Link::new(Medium::Ip, weather, true))
+    }
+}
+
+macro_rules! platform {
+    ($($name:ident: $loses:expr;)*) => {
+        $(impl Platform for $name {
             type Client = AsyncClient<Tcp<'static>, NearEnd<Brokers>>;
             const NAME: &'static str = NAME;
-
-            fn new() -> Self {
-                $name(Link::new($medium, $weather))
-            }
+            const LOSES: bool = $loses;
 
             fn addresses(&self) -> [(String, u16); BROKERS] {
                 PORTS.map(|port| (FAR.to_string(), port))
@@ -69,18 +85,13 @@ macro_rules! platform {
 
             fn client(&mut self, sizes: &Sizes, config: Config<'static>) -> Self::Client {
                 let near = self.0.near_end();
-                AsyncClient::new(sizes, config, near.tcp(), near, $cancels)
+                AsyncClient::new(sizes, config, near.tcp(), near, self.0.cancels)
             }
         })*
     };
 }
 
-// Ethernet has no place in foul weather: a frame's checksum, which no cable here makes, is all that guards ARP
 platform! {
-    /// In fair weather, over Ethernet.
-    Embassy: Medium::Ethernet, Weather::default(), cancels: false;
-    /// Every future cancelled wherever it waits.
-    EmbassyCancelled: Medium::Ethernet, Weather::default(), cancels: true;
-    /// Frames are lost, and every future is cancelled.
-    EmbassyLosing: Medium::Ip, Weather { drop: 5, delay: 5, ..Weather::default() }, cancels: true;
+    Fair: false;
+    Foul: true;
 }

@@ -86,7 +86,7 @@ impl<W: Timely> NearEnd<W> {
     /// `seed` decides which local ports are used.
     pub fn new(world: Rc<RefCell<World<W>>>, port: Port, weather: Weather, servers: &[Ipv4Address], seed: u64) -> Self {
         time::pass(world.borrow().now);
-        let mut device = FaultInjector::new(port.clone(), 0x1234_5678);
+        let mut device = FaultInjector::new(port.clone(), 0x1234_5678 ^ weather.seed << 8);
         device.set_corrupt_chance(weather.corrupt);
         device.set_drop_chance(weather.drop);
         let resources = Box::leak(Box::new(StackResources::<{ CONNECTIONS + 1 }>::new()));
