@@ -9,6 +9,7 @@
 //! | brokers behind sockets of the operating system, in real time | [`Sockets`] |
 //! | brokers behind a smoltcp stack and a cable in memory, in virtual time | [`stacks`] |
 //! | the near end of that cable with embassy-net | [`embassy`] |
+//! | brokers behind streams in memory, in virtual time, for `nanokafka-io` | [`pipes`] |
 //! | brokers behind sockets of anything else | [`Gateway`] over your [`Listener`] and [`Stream`] |
 //! | a client for an async transport | [`AsyncClient`], with an [`Executor`]; it can cancel at every poll |
 //! | a client for a blocking transport | [`BlockingClient`] |
@@ -21,6 +22,7 @@ mod asynchronous;
 mod blocking;
 pub mod embassy;
 mod gateway;
+pub mod pipes;
 pub mod scenarios;
 mod seen;
 mod sockets;
