@@ -70,7 +70,7 @@ use core::pin::pin;
 use core::task::{ready, Context, Poll};
 use embassy_net::tcp::{ConnectError, State, TcpSocket};
 use embassy_net::{IpAddress, IpEndpoint, Stack};
-use embassy_time::Timer;
+use embassy_time::{Duration, Timer};
 use nanokafka::{Clock, ConnectionId, Instant, Transport, TransportError, TransportErrorKind};
 
 /// Connections of one [`Tcp`]; each takes four words of it, used or not.
@@ -117,12 +117,17 @@ struct Slot<'a> {
 enum Phase {
     /// Not the consumer's; the socket may still be ending an earlier connection.
     Free,
+    /// The RST may be under way until then: connecting anew would take its place.
+    Aborted(embassy_time::Instant),
     /// That lookup is ours.
     #[cfg(feature = "dns")]
     Resolving(usize),
     Connecting,
     Open,
 }
+
+/// The network's task needs one turn to send a RST. It never leaves where the peer's hardware address is gone with the peer.
+const RST_TIME: Duration = Duration::from_millis(10);
 
 /// Asked for bytes where no connection is open: after an error, or before `poll_connect` was ready.
 const NOT_OPEN: TransportError = TransportError::new(TransportErrorKind::Reset);
@@ -219,14 +224,14 @@ impl<'a> Tcp<'a> {
     }
 
     /// Gives the connection back, in whatever state the socket is, and with it the lookup it may have.
-    fn release(&mut self, id: ConnectionId) -> Option<&mut TcpSocket<'a>> {
+    fn release(&mut self, id: ConnectionId) -> Option<&mut Slot<'a>> {
         let slot = self.slots.get_mut(id.index())?.as_mut()?;
         #[cfg(feature = "dns")]
         if let (Phase::Resolving(lookup), Some(resolver)) = (slot.phase, &self.resolver) {
             resolver.give_up(lookup);
         }
         slot.phase = Phase::Free;
-        Some(&mut slot.socket)
+        Some(slot)
     }
 }
 
@@ -263,7 +268,15 @@ impl Transport for Tcp<'_> {
         host: &str,
         port: u16,
     ) -> Poll<Result<(), TransportError>> {
-        if !matches!(self.slot(id)?.phase, Phase::Connecting | Phase::Open) {
+        let slot = self.slot(id)?;
+        if let Phase::Aborted(until) = slot.phase {
+            let left = once(cx, slot.socket.flush());
+            if left.is_pending() && once(cx, Timer::at(until)).is_pending() && embassy_time::Instant::now() < until {
+                return Poll::Pending;
+            }
+            slot.phase = Phase::Free;
+        }
+        if !matches!(slot.phase, Phase::Connecting | Phase::Open) {
             let address = ready!(self.poll_address(cx, id, host))?;
             let slot = self.slot(id)?;
             slot.socket.abort(); // what an earlier connection has left, TIME-WAIT for instance
@@ -316,14 +329,15 @@ impl Transport for Tcp<'_> {
 
     /// Ready when the peer has acknowledged the FIN.
     fn poll_close(&mut self, cx: &mut Context<'_>, id: ConnectionId) -> Poll<()> {
-        let Some(socket) = self.release(id) else { return Poll::Ready(()) };
+        let Some(Slot { socket, .. }) = self.release(id) else { return Poll::Ready(()) };
         socket.close();
         once(cx, socket.flush()).map(drop)
     }
 
     fn abort(&mut self, id: ConnectionId) {
-        if let Some(socket) = self.release(id) {
-            socket.abort();
+        if let Some(slot) = self.release(id) {
+            slot.socket.abort();
+            slot.phase = Phase::Aborted(embassy_time::Instant::now().saturating_add(RST_TIME));
         }
     }
 }
