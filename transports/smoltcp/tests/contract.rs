@@ -222,23 +222,39 @@ fn an_abort_is_told_to_the_peer_although_a_connection_is_made_anew_at_once() {
     assert_eq!(link.far.borrow().work.ends, [Err(ErrorKind::ConnectionReset)]);
 }
 
+/// Asks for five seconds, in vain.
+fn hangs(link: &mut Link, id: ConnectionId, host: &str) -> bool {
+    link.near.ask(Duration::from_secs(5), |_, net| net.poll_connect(&mut cx(), id, host, PORT)).is_none()
+}
+
 #[test]
 fn a_connect_that_hangs_holds_nobody_up_and_can_be_aborted() {
     let mut link = Link::new(true);
-    let question = Duration::from_secs(5);
-    let hangs =
-        |link: &mut Link| link.near.ask(question, |_, net| net.poll_connect(&mut cx(), A, "10.0.0.77", PORT)).is_none();
-    assert!(hangs(&mut link));
+    // no route leads there
+    assert!(hangs(&mut link, A, "192.0.2.1"));
     link.connected(B);
     link.echoes_on(B);
-    assert!(hangs(&mut link));
+    assert!(hangs(&mut link, A, "192.0.2.1"));
     link.near.turn(|_, net| net.abort(A));
     link.connected(A);
     link.echoes_on(A);
     link.near.turn(|_, net| net.abort(A));
-    assert!(hangs(&mut link));
+    assert!(hangs(&mut link, A, "192.0.2.1"));
     link.close(A);
     link.connected(A);
+}
+
+/// smoltcp sends one ARP request a second, and always the same one while somebody waits for it (smoltcp-rs/smoltcp#1101).
+#[test]
+fn a_neighbour_that_is_switched_off_holds_others_up_no_longer_than_it_is_tried() {
+    let mut link = Link::new(true);
+    assert!(hangs(&mut link, A, "10.0.0.77"));
+    link.near.turn(|_, net| net.abort(A));
+    let given_up = link.near.now();
+    link.connected(B);
+    assert!(given_up.until(link.near.now()) < Duration::from_secs(2));
+    assert!(hangs(&mut link, A, "10.0.0.77"));
+    link.echoes_on(B);
 }
 
 #[test]
