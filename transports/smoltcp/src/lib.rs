@@ -54,6 +54,13 @@
 //! need none, and without that socket a name is a [`Name`](TransportErrorKind::Name) error. Names are asked for IPv4
 //! addresses. An IPv6 address works with smoltcp's feature `proto-ipv6` on an interface that has one, and is
 //! [`Unreachable`](TransportErrorKind::Unreachable) otherwise.
+//!
+//! # What smoltcp does not do
+//! * It sends one ARP request a second, and while a socket waits for a neighbour that is switched off always the same one
+//!   ([smoltcp-rs/smoltcp#1101](https://github.com/smoltcp-rs/smoltcp/issues/1101)). Until the consumer gives up on that broker
+//!   (`socket.connection.setup.timeout.ms`), it cannot connect to other hosts of the own network that were not heard of
+//!   in the last minute. Connections that are open go on; brokers behind a router are not concerned.
+//! * It does not tell a connect for which there is no route: that is a timeout, not an error at once.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -156,6 +163,7 @@ impl<D: Device + ?Sized> Net<'_, '_, D> {
         self.drive(now);
         let result = work(self);
         self.drive(now);
+        self.forget_resets();
         result
     }
 

@@ -165,6 +165,22 @@ impl<'s, D: ?Sized> Net<'_, 's, D> {
     }
 }
 
+impl<D: ?Sized> Net<'_, '_, D> {
+    /// An RST that could not leave is not kept. Its ARP requests to a neighbour that is gone would be all that smoltcp ever
+    /// sends, so nobody else's address could be learned; a peer that lives is told when it sends something.
+    pub(crate) fn forget_resets(&mut self) {
+        for slot in self.slots.iter() {
+            if let Some(socket) = find::<tcp::Socket>(self.sockets, slot.handle) {
+                let forgotten = socket.state() == tcp::State::Closed && socket.remote_endpoint().is_some();
+                // the only way to reset a socket; nothing is polled in between
+                if forgotten && socket.listen(1).is_ok() {
+                    socket.close();
+                }
+            }
+        }
+    }
+}
+
 impl<D: ?Sized> Transport for Net<'_, '_, D> {
     fn connections(&self) -> usize {
         self.slots.len()

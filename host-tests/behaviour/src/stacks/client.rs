@@ -28,7 +28,9 @@ impl<W: Timely> NearEnd<W> {
     /// With a socket for each connection. `servers` are the name servers, `port` is the first local port.
     pub fn new(world: Rc<RefCell<World<W>>>, mut stack: Stack, servers: &[IpAddress], port: u16) -> Self {
         let handles = [(); CONNECTIONS].map(|()| stack.socket(RECEIVE, SEND));
-        let names = stack.sockets.add(dns::Socket::new(servers, vec![]));
+        // borrowed, as on a device: an owned list would grow
+        let queries: &'static mut [_] = Box::leak(Box::new([const { None }; CONNECTIONS]));
+        let names = stack.sockets.add(dns::Socket::new(servers, queries));
         NearEnd { world, stack, connections: Connections::new(handles, port).names(names) }
     }
 

@@ -10,6 +10,7 @@ mod world;
 
 pub use cable::Port;
 pub use client::{LoopClient, NearEnd};
+pub use names::NameServer;
 pub use platforms::{Brokers, Fair, Foul, FAR, NAME, NEAR, PORTS};
 pub use stack::{Stack, StackListener, StackStream, Weather};
 pub use world::{Timely, World};
