@@ -20,6 +20,7 @@
 
 mod asynchronous;
 mod blocking;
+pub mod contract;
 pub mod embassy;
 mod gateway;
 pub mod pipes;

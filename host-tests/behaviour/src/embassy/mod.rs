@@ -26,7 +26,6 @@ struct Link {
 
 impl Link {
     fn new(medium: Medium, weather: Weather, cancels: bool) -> Self {
-        time::reset();
         let [near, far] = Port::cable(medium, weather.delay);
         Link { near, weather, cancels, world: Rc::new(RefCell::new(Brokers::world(far, weather))), clients: 0 }
     }

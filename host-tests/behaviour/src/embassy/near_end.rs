@@ -85,6 +85,7 @@ const SEND: usize = 256;
 impl<W: Timely> NearEnd<W> {
     /// `seed` decides which local ports are used.
     pub fn new(world: Rc<RefCell<World<W>>>, port: Port, weather: Weather, servers: &[Ipv4Address], seed: u64) -> Self {
+        time::reset();
         time::pass(world.borrow().now);
         let mut device = FaultInjector::new(port.clone(), 0x1234_5678 ^ weather.seed << 8);
         device.set_corrupt_chance(weather.corrupt);
@@ -145,6 +146,7 @@ const POLLS_AT_ONCE: u32 = 100_000;
 
 impl<W: Timely> Executor for NearEnd<W> {
     fn run<F: Future>(&mut self, within: Duration, future: F) -> Option<F::Output> {
+        time::pass(self.now()); // it may have gone on without us
         let until = self.now().after(within);
         let mut future = pin!(future);
         let (network, task) = (Woken::new(), Woken::new());

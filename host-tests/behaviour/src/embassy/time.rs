@@ -29,7 +29,7 @@ impl Driver for Virtual {
 
 const TICKS_PER_MILLISECOND: u64 = TICK_HZ / 1_000;
 
-/// Begins anew.
+/// Begins anew, for another stack.
 pub(super) fn reset() {
     NOW.set(0);
     ALARMS.take();

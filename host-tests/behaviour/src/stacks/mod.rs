@@ -4,13 +4,14 @@
 mod cable;
 mod client;
 mod names;
+mod peer;
 mod platforms;
 mod stack;
 mod world;
 
 pub use cable::Port;
 pub use client::{LoopClient, NearEnd};
-pub use names::NameServer;
+pub use peer::Peer;
 pub use platforms::{Brokers, Fair, Foul, FAR, NAME, NEAR, PORTS};
 pub use stack::{Stack, StackListener, StackStream, Weather};
 pub use world::{Timely, World};

@@ -137,6 +137,11 @@ pub struct StackStream {
 }
 
 impl StackStream {
+    /// Bytes that can be written.
+    pub fn room(&self) -> usize {
+        self.with(|socket| socket.send_capacity() - socket.send_queue())
+    }
+
     fn with<R>(&self, act: impl FnOnce(&mut Socket<'static>) -> R) -> R {
         act(self.stack.borrow_mut().sockets.get_mut(self.handle))
     }
