@@ -100,6 +100,24 @@ pub trait Ask: Link {
         self.ask(LONG, |transport, cx| transport.poll_write(cx, id, bytes)).expect("writes or fails")
     }
 
+    fn write_all(&mut self, id: ConnectionId, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let taken = self.write(id, bytes).unwrap();
+            bytes = &bytes[taken..];
+        }
+    }
+
+    fn read_exact(&mut self, id: ConnectionId, bytes: usize) -> Vec<u8> {
+        let mut buf = vec![0; bytes];
+        let mut filled = 0;
+        while filled < bytes {
+            let read = self.read(id, &mut buf[filled..]).unwrap();
+            assert_ne!(read, 0, "the end after {filled} of {bytes} bytes");
+            filled += read;
+        }
+        buf
+    }
+
     fn close(&mut self, id: ConnectionId) {
         self.ask(LONG, |transport, cx| transport.poll_close(cx, id)).expect("closes");
     }
@@ -114,10 +132,8 @@ pub trait Ask: Link {
     }
 
     fn echoes_on(&mut self, id: ConnectionId) {
-        assert_eq!(self.write(id, b"hello"), Ok(5));
-        let mut bytes = [0; 8];
-        assert_eq!(self.read(id, &mut bytes), Ok(5));
-        assert_eq!(&bytes[..5], b"hello");
+        self.write_all(id, b"hello");
+        assert_eq!(self.read_exact(id, 5), b"hello");
     }
 }
 
@@ -133,7 +149,7 @@ pub fn echoes_and_closes_in_order<L: Link>() {
     link.connected(A);
     link.connected(A); // ready again
     link.echoes_on(A);
-    assert_eq!(link.write(A, b"good bye"), Ok(8));
+    link.write_all(A, b"good bye");
     link.close(A);
     link.close(A);
     link.pass(SHORT);
@@ -172,11 +188,9 @@ pub fn the_peers_end_is_zero_bytes_again_and_again_after_the_last_bytes<L: Link>
         link.pass(SHORT);
         link.last_words(b"last words");
         link.pass(time);
-        let mut bytes = [0; 6];
-        assert_eq!(link.read(A, &mut bytes), Ok(6));
-        assert_eq!(link.read(A, &mut bytes), Ok(4));
+        assert_eq!(link.read_exact(A, 10), b"last words");
         for _ in 0..3 {
-            assert_eq!(link.read(A, &mut bytes), Ok(0));
+            assert_eq!(link.read(A, &mut [0; 8]), Ok(0));
         }
         link.close(A);
         link.connected(A);
@@ -236,12 +250,7 @@ pub fn a_connection_nobody_reads_holds_nobody_up<L: Link>() {
         link.echoes_on(B);
     }
     // and its bytes are still there
-    let mut bytes = vec![0; written];
-    let mut filled = 0;
-    while filled < written {
-        filled += link.read(A, &mut bytes[filled..]).unwrap();
-    }
-    assert!(bytes.iter().all(|&byte| byte == 1));
+    assert!(link.read_exact(A, written).iter().all(|&byte| byte == 1));
 }
 
 #[allow(missing_docs)]
