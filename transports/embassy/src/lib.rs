@@ -50,7 +50,13 @@
 //! at most that buffer for each round trip. 512 bytes are enough to send: a request of any size leaves in pieces.
 //!
 //! Addresses of a family that the stack does not have end in `TransportErrorKind::Unreachable`, names that do not
-//! resolve in `Name`. Of a name's addresses the first is used, IPv4 if the stack has it.
+//! resolve in `Name`. Of a name's addresses the next one is taken each time, IPv4 if the stack has it; embassy-net keeps only
+//! one unless `SMOLTCP_DNS_MAX_RESULT_COUNT` says otherwise.
+//!
+//! While a connection is tried to a host of the own network that is switched off, no other host of that network can be found,
+//! as embassy-net's smoltcp sends one ARP request a second and always the same
+//! ([smoltcp-rs/smoltcp#1101](https://github.com/smoltcp-rs/smoltcp/issues/1101)): until the consumer gives it up, after
+//! `socket.connection.setup.timeout.ms`. Connections that are open go on; brokers behind a router are not concerned.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -70,7 +76,7 @@ use core::pin::pin;
 use core::task::{ready, Context, Poll};
 use embassy_net::tcp::{ConnectError, State, TcpSocket};
 use embassy_net::{IpAddress, IpEndpoint, Stack};
-use embassy_time::Timer;
+use embassy_time::{Duration, Timer};
 use nanokafka::{Clock, ConnectionId, Instant, Transport, TransportError, TransportErrorKind};
 
 /// Connections of one [`Tcp`]; each takes four words of it, used or not.
@@ -117,12 +123,17 @@ struct Slot<'a> {
 enum Phase {
     /// Not the consumer's; the socket may still be ending an earlier connection.
     Free,
+    /// The RST may leave until then: connecting anew would take its place.
+    Aborted(embassy_time::Instant),
     /// That lookup is ours.
     #[cfg(feature = "dns")]
     Resolving(usize),
     Connecting,
     Open,
 }
+
+/// The network's task needs one turn to send an RST.
+const RST_TIME: Duration = Duration::from_millis(10);
 
 /// Asked for bytes where no connection is open: after an error, or before `poll_connect` was ready.
 const NOT_OPEN: TransportError = TransportError::new(TransportErrorKind::Reset);
@@ -217,20 +228,26 @@ impl<'a> Tcp<'a> {
         let _ = (cx, id);
         Poll::Ready(Err(NAME))
     }
-
-    /// Gives the connection back, in whatever state the socket is, and with it the lookup it may have.
-    fn release(&mut self, id: ConnectionId) -> Option<&mut TcpSocket<'a>> {
-        let slot = self.slots.get_mut(id.index())?.as_mut()?;
-        #[cfg(feature = "dns")]
-        if let (Phase::Resolving(lookup), Some(resolver)) = (slot.phase, &self.resolver) {
-            resolver.give_up(lookup);
-        }
-        slot.phase = Phase::Free;
-        Some(&mut slot.socket)
-    }
 }
 
 impl<'a> Slot<'a> {
+    /// Ready when the RST of an aborted connection has left, or is forgotten: to a neighbour that is gone it never leaves, and
+    /// smoltcp would ask for that one's hardware address for ever, and for no other one.
+    fn poll_reset(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Phase::Aborted(until) = self.phase else { return Poll::Ready(()) };
+        if once(cx, self.socket.flush()).is_pending() {
+            if embassy_time::Instant::now() < until {
+                let _ = once(cx, Timer::at(until));
+                return Poll::Pending;
+            }
+            // the only way to reset a socket; nothing else runs in between
+            let _ = once(cx, self.socket.accept(1));
+            self.socket.close();
+        }
+        self.phase = Phase::Free;
+        Poll::Ready(())
+    }
+
     fn transfer<R>(
         &mut self,
         io: impl FnOnce(&mut TcpSocket<'a>) -> Poll<Result<R, embassy_net::tcp::Error>>,
@@ -239,10 +256,14 @@ impl<'a> Slot<'a> {
             return Poll::Ready(Err(NOT_OPEN));
         }
         Poll::Ready(ready!(io(&mut self.socket)).map_err(|_| {
-            self.phase = Phase::Free;
-            self.socket.abort();
+            self.abort();
             TransportError::new(TransportErrorKind::Reset)
         }))
+    }
+
+    fn abort(&mut self) {
+        self.socket.abort();
+        self.phase = Phase::Aborted(embassy_time::Instant::now().saturating_add(RST_TIME));
     }
 }
 
@@ -263,7 +284,9 @@ impl Transport for Tcp<'_> {
         host: &str,
         port: u16,
     ) -> Poll<Result<(), TransportError>> {
-        if !matches!(self.slot(id)?.phase, Phase::Connecting | Phase::Open) {
+        let slot = self.slot(id)?;
+        ready!(slot.poll_reset(cx));
+        if !matches!(slot.phase, Phase::Connecting | Phase::Open) {
             let address = ready!(self.poll_address(cx, id, host))?;
             let slot = self.slot(id)?;
             slot.socket.abort(); // what an earlier connection has left, TIME-WAIT for instance
@@ -316,19 +339,50 @@ impl Transport for Tcp<'_> {
 
     /// Ready when the peer has acknowledged the FIN.
     fn poll_close(&mut self, cx: &mut Context<'_>, id: ConnectionId) -> Poll<()> {
-        let Some(socket) = self.release(id) else { return Poll::Ready(()) };
-        socket.close();
-        once(cx, socket.flush()).map(drop)
+        let Ok(slot) = self.slot(id) else { return Poll::Ready(()) };
+        match slot.phase {
+            Phase::Open => {
+                slot.phase = Phase::Free;
+                slot.socket.close();
+            }
+            Phase::Free => {}
+            _ => {
+                self.abort(id);
+                return Poll::Ready(());
+            }
+        }
+        once(cx, slot.socket.flush()).map(drop)
     }
 
     fn abort(&mut self, id: ConnectionId) {
-        if let Some(socket) = self.release(id) {
-            socket.abort();
+        if let Some(Some(slot)) = self.slots.get_mut(id.index()) {
+            #[cfg(feature = "dns")]
+            if let (Phase::Resolving(lookup), Some(resolver)) = (slot.phase, &self.resolver) {
+                resolver.give_up(lookup);
+            }
+            slot.abort();
         }
     }
 }
 
 impl Clock for Tcp<'_> {
+    fn now(&mut self) -> Instant {
+        Time.now()
+    }
+
+    fn poll_until(&mut self, cx: &mut Context<'_>, deadline: Instant) -> Poll<()> {
+        for slot in self.slots.iter_mut().flatten() {
+            let _ = slot.poll_reset(cx); // also of connections that nobody wants any more
+        }
+        Time.poll_until(cx, deadline)
+    }
+}
+
+/// embassy-time's clock, for transports that have none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Time;
+
+impl Clock for Time {
     fn now(&mut self) -> Instant {
         Instant::from_millis(embassy_time::Instant::now().as_millis())
     }

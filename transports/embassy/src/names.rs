@@ -24,6 +24,8 @@ pub struct Names<const N: usize> {
 struct Lookup {
     name: Cell<String<NAME_BYTES>>,
     state: Cell<State>,
+    /// Answers so far.
+    turn: Cell<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -40,7 +42,7 @@ impl<const N: usize> Names<N> {
     /// Without a question.
     pub const fn new() -> Self {
         const { assert!(N > 0, "no name could ever be resolved") }
-        Names { lookups: [const { Lookup { name: Cell::new(String::new()), state: Cell::new(State::Free) } }; N] }
+        Names { lookups: [const { Lookup::new() }; N] }
     }
 
     /// Answers the transport's questions, for ever: to be pinned beside the consumer and given to
@@ -60,13 +62,18 @@ impl<const N: usize> Default for Names<N> {
 }
 
 impl Lookup {
+    const fn new() -> Self {
+        Lookup { name: Cell::new(String::new()), state: Cell::new(State::Free), turn: Cell::new(0) }
+    }
+
     async fn answer(&self, stack: Stack<'_>) {
         loop {
             // no waker: who asks polls us afterwards
             poll_fn(|_| if self.state.get() == State::Asked { Poll::Ready(()) } else { Poll::Pending }).await;
             self.state.set(State::Running);
             let name = self.name.take();
-            let mut query = pin!(query(stack, &name));
+            self.turn.set(self.turn.get().wrapping_add(1));
+            let mut query = pin!(query(stack, &name, self.turn.get()));
             poll_fn(|cx| {
                 // given up, and perhaps asked for another name already
                 if self.state.get() != State::Running {
@@ -79,18 +86,22 @@ impl Lookup {
     }
 }
 
-async fn query(stack: Stack<'_>, name: &str) -> Option<IpAddress> {
-    #[cfg(feature = "proto-ipv4")]
-    if stack.config_v4().is_some() {
-        let found = stack.dns_query(name, DnsQueryType::A).await;
-        if let Some(&address) = found.as_ref().ok().and_then(|list| list.first()) {
-            return Some(address);
+/// An address of a family that the stack has; of several one in `turn`, so that one that is dead is not the only one tried.
+async fn query(stack: Stack<'_>, name: &str, turn: usize) -> Option<IpAddress> {
+    let kinds = [
+        #[cfg(feature = "proto-ipv4")]
+        (DnsQueryType::A, stack.config_v4().is_some()),
+        #[cfg(feature = "proto-ipv6")]
+        (DnsQueryType::Aaaa, stack.config_v6().is_some()),
+    ];
+    for (kind, usable) in kinds {
+        if usable {
+            let found = stack.dns_query(name, kind).await.unwrap_or_default();
+            let in_turn = turn.checked_rem(found.len()).and_then(|index| found.get(index));
+            if in_turn.is_some() {
+                return in_turn.copied();
+            }
         }
-    }
-    #[cfg(feature = "proto-ipv6")]
-    if stack.config_v6().is_some() {
-        let found = stack.dns_query(name, DnsQueryType::Aaaa).await;
-        return found.ok().and_then(|list| list.first().copied());
     }
     None
 }
