@@ -12,16 +12,16 @@ use boards::Mac;
 use defmt_semihosting as _;
 use embassy_executor::Spawner;
 use embassy_net::{Config, Runner, Stack, StackResources};
-use static_cell::StaticCell;
+use static_cell::ConstStaticCell;
 
 defmt::timestamp!("{=u64:us}", embassy_time::Instant::now().as_micros());
 
 /// Turns the board and its network on and runs what `start` spawns.
 pub fn run(start: impl FnOnce(Spawner, Stack<'static>)) -> ! {
     // two for a consumer, one for DHCP
-    static RESOURCES: StaticCell<StackResources<3>> = StaticCell::new();
-    let resources = RESOURCES.init(StackResources::new());
-    let (stack, runner) = embassy_net::new(boards::start(), address(), resources, u64::from_le_bytes(host::random()));
+    static RESOURCES: ConstStaticCell<StackResources<3>> = ConstStaticCell::new(StackResources::new());
+    let seed = u64::from_le_bytes(host::random());
+    let (stack, runner) = embassy_net::new(boards::start(), address(), RESOURCES.take(), seed);
     boards::run(|spawner| {
         spawner.spawn(defmt::unwrap!(network(runner)));
         start(spawner, stack);
