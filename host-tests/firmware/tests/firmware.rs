@@ -1,18 +1,19 @@
 //! The firmware on real Kafka: what it prints, what it commits, what it keeps over a power cut.
 
-use nanokafka_brokers::mock::Record;
+use nanokafka_brokers::mock::{Mock, Record};
 use nanokafka_brokers::Kafka;
 use nanokafka_firmware::{image, noise, send, App, Board, Broker, Emulator, Image, Line};
 use std::io::{Error, Read, Result, Write};
 use std::net::{SocketAddr, SocketAddrV4, TcpListener};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Far above what anything here takes on an idle machine (1 s).
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Bytes of the stack that a program with a consumer may use, of the 8 KB that it has.
-const STACK: usize = 5632;
+const STACK: usize = 4096;
 
 /// A board with a program, a new one with an empty flash.
 struct Device {
@@ -140,6 +141,43 @@ fn seed_prints_its_four_records() -> Result<()> {
     Ok(())
 }
 
+/// What `cargo firmware` does where there is no Java.
+#[test]
+fn seed_on_an_embedded_broker() -> Result<()> {
+    let broker = Mock::start(1).map(Broker::Embedded).map_err(Error::other)?;
+    App::Seed.prepare(&broker)?;
+    let lines = Device::new("seed", Board::Mps2An385, broker.address()?)?.run()?;
+    assert_eq!(printed(&lines).len(), 8);
+    Ok(())
+}
+
+/// As its users see it: records on standard output, the rest on standard error.
+#[test]
+fn cargo_firmware_runs_on_somebodys_broker() -> Result<()> {
+    let broker = kafka()?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nanokafka-firmware"));
+    let output = command.args(["seed", "--board", "lm3s6965evb", "--bootstrap", &broker.bootstrap()]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    let mut printed: Vec<_> = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+    let mut expected = seed_lines();
+    printed.sort();
+    expected.sort();
+    assert_eq!(printed, expected, "{said}");
+    assert!(said.contains("info committed"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn cargo_firmware_explains_wrong_arguments() -> Result<()> {
+    for arguments in [&["sed"][..], &[], &["seed", "--board", "stm32"], &["seed", "--bootstrap"], &["seed", "more"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_nanokafka-firmware")).args(arguments).output()?;
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("usage: cargo firmware APP"), "{arguments:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn an_address_by_dhcp() -> Result<()> {
     let broker = kafka()?;
@@ -176,7 +214,7 @@ fn produce_readings(broker: &Broker, numbers: std::ops::Range<usize>) -> Result<
 }
 
 #[test]
-fn a_group_of_two_boards_outlives_a_power_cut() -> Result<()> {
+fn a_group_of_two_boards_outlives_a_power_cut_and_a_restart_of_the_broker() -> Result<()> {
     let broker = kafka()?;
     App::Subscribe.prepare(&broker)?;
     let [first, second] = Board::ALL.map(|board| Device::new("subscribe", board, broker.address()?));
@@ -207,6 +245,14 @@ fn a_group_of_two_boards_outlives_a_power_cut() -> Result<()> {
     produce_readings(&broker, 12..20)?;
     let printed = [prints(&mut one, 4)?, prints(&mut two, 4)?].concat();
     assert_readings(&printed, 12..20);
+
+    // the broker goes and comes back
+    let Broker::Kafka(kafka) = &broker else { unreachable!("made above") };
+    kafka.admin("down 1")?;
+    kafka.admin("up 1")?;
+    produce_readings(&broker, 20..28)?;
+    let printed = [prints(&mut one, 4)?, prints(&mut two, 4)?].concat();
+    assert_readings(&printed, 20..28);
     Ok(())
 }
 
