@@ -14,8 +14,8 @@ pub use image::Image;
 
 use std::path::{Path, PathBuf};
 
-/// `target/firmware` of the workspace.
-fn home() -> PathBuf {
+/// `target/firmware` of the workspace: images, and the flash of boards.
+pub fn home() -> PathBuf {
     root().join("target/firmware")
 }
 

@@ -1,8 +1,7 @@
 //! `cargo firmware`: a program of `firmware-example` in QEMU, with a broker.
 
-use nanokafka_firmware::{App, Board, Broker, Emulator, Image};
+use nanokafka_firmware::{home, App, Board, Broker, Emulator, Image};
 use std::io::Result;
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -74,7 +73,11 @@ fn run(args: &Args) -> Result<ExitCode> {
     let image = Image::build(args.app.name(), args.board, args.dhcp)?;
     let broker = Broker::start(args.bootstrap.as_deref())?;
     args.app.prepare(&broker)?;
-    let dir = Path::new("target/firmware/flash").join(args.board.name()).join(args.app.name());
+    let dir = home().join("flash").join(args.board.name()).join(args.app.name());
+    if args.bootstrap.is_none() && dir.exists() {
+        // what the board has kept is about a broker that is gone
+        std::fs::remove_dir_all(&dir)?;
+    }
     let mut emulator = Emulator::start(&image, broker.address()?, &dir)?;
     while let Some(line) = emulator.line(Duration::MAX)? {
         match line.level {
