@@ -246,7 +246,9 @@ fn a_group_of_two_boards_outlives_a_power_cut_and_a_restart_of_the_broker() -> R
     let printed = [prints(&mut one, 4)?, prints(&mut two, 4)?].concat();
     assert_readings(&printed, 12..20);
 
-    // the broker goes and comes back
+    // the broker goes and comes back; as above, with nothing left to commit
+    one.until(PATIENCE, says("stack: "))?;
+    two.until(PATIENCE, says("stack: "))?;
     let Broker::Kafka(kafka) = &broker else { unreachable!("made above") };
     kafka.admin("down 1")?;
     kafka.admin("up 1")?;
