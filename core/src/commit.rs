@@ -15,10 +15,14 @@ pub(crate) struct Commit {
     pub in_flight: bool,
     /// Its result is awaited as an event.
     pub announce: bool,
-    /// It commits what the application listed, not the partitions' `acked`.
+    /// The partitions' `acked` are wanted.
+    pub positions: bool,
+    /// What the application has listed is wanted, after them.
     pub explicit: bool,
-    /// So does the one that is out.
+    /// It is of the list, the one that is out.
     pub sent_explicit: bool,
+    /// A superloop calls `commit_sync` until it has its result.
+    pub awaited: bool,
     /// The result waits to be handed out.
     pub finished: bool,
     /// The worst answer of this commit: code, partition and the topic's entry plus 1.
@@ -33,8 +37,6 @@ pub(crate) struct Commit {
     pub queried: bool,
     /// What the application asked for is answered.
     pub answered: bool,
-    /// A superloop waits for the end of a commit.
-    pub awaited: bool,
 }
 
 impl Commit {
@@ -42,8 +44,10 @@ impl Commit {
         job: Job::NEW,
         in_flight: false,
         announce: false,
+        positions: false,
         explicit: false,
         sent_explicit: false,
+        awaited: false,
         finished: false,
         code: 0,
         partition: 0,
@@ -52,7 +56,6 @@ impl Commit {
         fetch: Job::NEW,
         queried: false,
         answered: false,
-        awaited: false,
     };
 
     pub fn is_open(&self) -> bool {
@@ -82,16 +85,16 @@ impl Control<'_> {
     /// Wants a commit of everything acknowledged since the last one.
     pub(crate) fn want_commit(&mut self) {
         let dirty = self.slots().iter().any(|slot| slot.is(Slot::DIRTY));
-        let lost = self.lost();
         let commit = &mut self.state.commit;
         if dirty {
             commit.job.want();
-            (commit.finished, commit.explicit) = (false, false);
+            (commit.positions, commit.explicit, commit.finished) = (true, false, false);
             #[cfg(feature = "group")]
-            if lost {
-                self.give_up_commit(); // before the next generation nothing of them may be committed, and then it is not ours
+            if self.state.group.lost {
+                self.give_up_commit(); // they are somebody else's by now
             }
-        } else if !commit.is_open() {
+        } else if !commit.positions && (!commit.in_flight || commit.sent_explicit) {
+            // what is out, if anything, is of a list whose caller has gone
             (commit.finished, commit.code) = (true, 0);
         }
     }
@@ -108,6 +111,7 @@ impl Control<'_> {
             self.state.commit.auto_at = now.after(self.config.auto_commit_interval);
             if !self.state.commit.is_open() && self.slots().iter().any(|slot| slot.is(Slot::DIRTY)) {
                 self.state.commit.job.want();
+                self.state.commit.positions = true;
             }
         }
     }
@@ -118,8 +122,8 @@ impl Control<'_> {
 
     /// Lists what the commit that is being sent covers. False: nothing.
     pub(crate) fn list_commit(&mut self) -> bool {
-        let mut any = self.state.commit.explicit;
-        if !self.state.commit.explicit {
+        let mut any = false;
+        if core::mem::take(&mut self.state.commit.positions) {
             for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(Slot::DIRTY)) {
                 slot.clear(Slot::DIRTY);
                 slot.set(Slot::COMMITTING);
@@ -127,18 +131,21 @@ impl Control<'_> {
             }
         }
         let commit = &mut self.state.commit;
-        commit.job.wanted = false;
-        (commit.in_flight, commit.code, commit.finished) = (any, 0, false);
-        commit.sent_explicit = core::mem::take(&mut commit.explicit);
-        any
+        commit.sent_explicit = !any && core::mem::take(&mut commit.explicit);
+        commit.job.wanted = commit.explicit;
+        (commit.in_flight, commit.code, commit.finished) = (any || commit.sent_explicit, 0, false);
+        commit.in_flight
     }
 
     /// The commit that was out got no answer.
     pub(crate) fn commit_lost(&mut self, now: Instant) {
         if core::mem::take(&mut self.state.commit.in_flight) {
             self.recommit();
-            self.state.commit.explicit |= core::mem::take(&mut self.state.commit.sent_explicit);
-            self.state.commit.job.retry(self.config, &mut self.state.random, now);
+            let State { commit, random, .. } = &mut *self.state;
+            commit.positions |= !commit.sent_explicit;
+            // if something else is wanted by now, the list's caller has gone
+            commit.explicit |= core::mem::take(&mut commit.sent_explicit) && !commit.job.wanted;
+            commit.job.retry(self.config, random, now);
         }
     }
 
@@ -189,7 +196,8 @@ impl Control<'_> {
         }
         let explicit = core::mem::take(&mut commit.sent_explicit);
         if (is_retriable(code) && !hopeless) || (code == ErrorCode::NONE && omitted) {
-            commit.explicit |= explicit;
+            commit.positions |= !explicit;
+            commit.explicit |= explicit && !commit.job.wanted;
             commit.job.retry(self.config, random, now);
             return;
         }
@@ -208,6 +216,7 @@ impl Control<'_> {
     #[cfg(feature = "group")]
     pub(crate) fn give_up_commit(&mut self) {
         let commit = &mut self.state.commit;
+        commit.positions = false;
         if core::mem::take(&mut commit.job.wanted) && !commit.in_flight {
             commit.job.done();
             (commit.finished, commit.code, commit.topic) = (true, ErrorCode::ILLEGAL_GENERATION.0, 0);
@@ -221,7 +230,7 @@ impl Control<'_> {
         if !commit.finished {
             return None;
         }
-        (commit.finished, commit.announce, commit.explicit, commit.awaited) = (false, false, false, false);
+        (commit.finished, commit.announce, commit.explicit) = (false, false, false);
         match ErrorCode(commit.code) {
             ErrorCode::NONE => Some(Ok(())),
             code => {
@@ -250,6 +259,7 @@ impl Control<'_> {
     }
 
     pub(crate) fn committed_item(&mut self, item: Item<'_>, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Error> {
+        self.state.commit.queried &= matches!(op, Op::Committed(_));
         match item {
             Item::Throttle(millis) => self.throttle(CONTROL, millis, now),
             Item::Topic(name) => {
@@ -311,7 +321,8 @@ impl Control<'_> {
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
         }
-        if code == ErrorCode::NONE && (queried || !waiting) {
+        // an error that is the answer to nobody's question is nobody's
+        if !queried && !waiting || code == ErrorCode::NONE && queried {
             commit.fetch.done();
             commit.answered |= queried;
             return Ok(());

@@ -138,6 +138,7 @@ impl Control<'_> {
     fn notice(&mut self, op: &mut Op<'_, '_>) -> Option<Result<Ready, Error>> {
         match op {
             Op::Event => {
+                self.state.plan |= !matches!(self.state.parked, Parked::Nothing); // others may wait to be validated
                 match core::mem::replace(&mut self.state.parked, Parked::Nothing) {
                     Parked::Nothing => {}
                     Parked::Error(error) => return Some(Err(error)),
@@ -501,7 +502,7 @@ fn stream<T: Transport + ?Sized>(
             return Err(Failure::Link(Broken::Timeout));
         }
         let others = c.links.iter().skip(1).filter(|link| link.has_head()).count() > 1;
-        if others && c.state.arrived.until(now) >= STALL {
+        if others && now >= c.state.arrived.after(STALL) {
             return Err(Failure::Link(Broken::Timeout));
         }
         return Ok(Turn::Moved(moved));
@@ -522,9 +523,10 @@ impl Control<'_> {
 
 /// Fetch's answer is read.
 fn finish(c: &mut Control<'_>, owner: usize, now: Instant) {
-    let waited = c.links.get(owner).map_or(Duration::ZERO, |link| link.sent_at.until(now));
-    let barren = !c.state.stream.fruitful && waited < c.config.fetch_max_wait.min(c.config.retry_backoff);
-    let deadline = now.after(c.patience(Api::Fetch));
+    let sent_at = c.links.get(owner).map_or(now, |link| link.sent_at);
+    let quick = now < sent_at.after(c.config.fetch_max_wait.min(c.config.retry_backoff));
+    let barren = quick && !c.state.stream.fruitful;
+    let deadline = now.after_millis(c.patience(Api::Fetch));
     let pause = now.after(c.config.retry_backoff);
     if let Some(link) = c.links.get_mut(owner) {
         link.answered(deadline);

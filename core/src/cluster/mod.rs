@@ -31,7 +31,8 @@ impl Job {
     /// Again, after `retry.backoff.ms` and its doublings.
     pub fn retry(&mut self, config: &Config<'_>, random: &mut Random, now: Instant) {
         self.wanted = true;
-        self.not_before = now.after(backoff(config.retry_backoff, config.retry_backoff_max, self.failures, random));
+        self.not_before =
+            now.after_millis(backoff(config.retry_backoff, config.retry_backoff_max, self.failures, random));
         self.failures = self.failures.saturating_add(1);
     }
 
@@ -47,10 +48,10 @@ impl Job {
     }
 }
 
-/// `min(first * 2^failures, max)`, +-20 %.
-pub(crate) fn backoff(first: Duration, max: Duration, failures: u8, random: &mut Random) -> Duration {
+/// `min(first * 2^failures, max)`, +-20 %, in milliseconds.
+pub(crate) fn backoff(first: Duration, max: Duration, failures: u8, random: &mut Random) -> u64 {
     let grown = millis(first).saturating_mul(1 << failures.min(20)).min(millis(max));
-    Duration::from_millis(random.jitter(grown as u32).into())
+    random.jitter(grown as u32).into()
 }
 
 #[derive(Debug)]
@@ -283,7 +284,7 @@ impl Control<'_> {
         if cluster.unknown_since == Instant::from_millis(0) {
             cluster.unknown_since = now;
         }
-        let waited = cluster.unknown_since.until(now) >= UNKNOWN_TOPIC_REPORT;
+        let waited = now >= cluster.unknown_since.after(UNKNOWN_TOPIC_REPORT);
         if flags & topic::REPORTED == 0 && (waited || !patient) && cluster.report == 0 {
             (cluster.report, cluster.report_topic, cluster.report_partition) = (code.0, entry, partition);
             self.topics().set_flags(entry, flags | topic::REPORTED);

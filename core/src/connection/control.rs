@@ -116,9 +116,10 @@ impl Control<'_> {
             return Ok(true);
         };
         match due.api {
-            Api::OffsetCommit if self.state.commit.explicit && !matches!(op, Op::CommitOffsets(_)) => {
-                // its caller has gone, and the list with it
-                (self.state.commit.explicit, self.state.commit.awaited) = (false, false);
+            Api::OffsetCommit if !self.state.commit.positions && !matches!(op, Op::CommitOffsets(_)) => {
+                // its caller has gone, and the list with it; the commit before it is over
+                let commit = &mut self.state.commit;
+                (commit.explicit, commit.awaited, commit.finished) = (false, false, true);
                 self.state.commit.job.done();
                 return Ok(true);
             }

@@ -210,12 +210,7 @@ impl Control<'_> {
         if self.state.mode == Mode::Subscribed {
             self.leave_group();
         }
-        let mut at = 0;
-        while at < self.state.names_used {
-            let len = strings::name(&self.names, at).len() as u16;
-            self.topics().set_flags(at, 0);
-            at = at.saturating_add(strings::ENTRY as u16).saturating_add(len);
-        }
+        self.topics().clear_flags(u8::MAX);
         self.state.mode = Mode::Nothing;
         self.clear_slots();
     }
@@ -250,12 +245,7 @@ impl Control<'_> {
         if needed > have {
             return Err(Capacity { what: Resource::Names, needed, have }.into());
         }
-        let mut at = 0;
-        while at < self.state.names_used {
-            let (flags, len) = (strings::flags(&self.names, at), strings::name(&self.names, at).len() as u16);
-            self.topics().set_flags(at, flags & !topic::SUBSCRIBED);
-            at = at.saturating_add(strings::ENTRY as u16).saturating_add(len);
-        }
+        self.topics().clear_flags(topic::SUBSCRIBED);
         for name in wanted {
             if let Some(at) = strings::find(&self.names, self.state.names_used, name) {
                 let flags = strings::flags(&self.names, at);

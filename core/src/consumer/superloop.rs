@@ -73,10 +73,11 @@ impl Consumer<'_, Superloop> {
             if let Err(error) = self.ask_commit(explicit) {
                 return Poll::Ready(Err(error));
             }
-            self.control().state.commit.awaited = true;
         }
         let mut op = explicit.map_or(Op::Commit, Op::CommitOffsets);
-        self.run(now, net, &mut op, false).map(|result| committed(Some(result?)))
+        let result = self.run(now, net, &mut op, false).map(|result| committed(Some(result?)));
+        self.control().state.commit.awaited = result.is_pending();
+        result
     }
 
     /// Fills in the offsets that the group has committed, of any partitions; call it until it is ready.

@@ -527,26 +527,6 @@ fn a_pause_behind_the_last_record_does_not_spare_a_batch_its_verdict() {
 }
 
 #[test]
-fn without_a_group_and_a_policy_every_partition_needs_a_seek() {
-    let cluster = cluster(1);
-    cluster.topic("t", 3).append(0, batch().fill(1, 10)).append(1, batch().fill(2, 10));
-    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG.auto_offset_reset(OffsetReset::None));
-    client.assign(&[0, 1, 2].map(|partition| TopicPartition::new("t", partition)));
-    client.control().seek(TopicPartition::new("t", 1), 0).unwrap();
-    let (mut told, mut read) = (vec![], 0);
-    while let Some(seen) = client.next_before(20_000) {
-        match seen {
-            Err(Error::Partition(error)) if error.kind == nanokafka::PartitionErrorKind::NoOffset => {
-                told.push(error.partition);
-            }
-            Ok(seen) => read += count(&seen),
-            Err(other) => panic!("{other}"),
-        }
-    }
-    assert_eq!((told, read), (vec![0, 2], 2));
-}
-
-#[test]
 fn a_partition_that_the_topic_does_not_have_is_told_once() {
     let cluster = cluster(1);
     cluster.topic("t", 2).append(0, batch().fill(1, 10));
