@@ -123,7 +123,10 @@ pub trait Ask: Link {
     }
 
     fn abort(&mut self, id: ConnectionId) {
-        self.ask(LONG, |transport, _| Poll::Ready(transport.abort(id)));
+        self.ask(LONG, |transport, _| {
+            transport.abort(id);
+            Poll::Ready(())
+        });
     }
 
     /// Both ends do what they can for a while, and nobody asks anything.
