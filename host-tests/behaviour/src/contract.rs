@@ -1,7 +1,7 @@
 //! The contract of [`Transport`] alone, without a consumer: scenarios over whatever has a peer to talk to.
 use nanokafka::{ConnectionId, Transport, TransportError, TransportErrorKind as Kind};
 use std::io::ErrorKind;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Both ends: the transport with [`CONNECTIONS`](crate::CONNECTIONS) at the near one, and at the far one a peer.
@@ -54,6 +54,8 @@ macro_rules! contract {
         $crate::contract! { $link =>
             echoes_and_closes_in_order,
             a_connection_is_made_anew_at_once,
+            a_connection_is_made_anew_although_the_peer_has_not_ended_the_old_one,
+            only_the_last_waker_counts,
             the_peers_end_is_zero_bytes_again_and_again_after_the_last_bytes,
             a_reset_is_an_error_and_the_connection_can_be_made_anew,
             a_refusal_is_an_error_and_the_connection_can_be_made_anew,
@@ -180,6 +182,45 @@ pub fn a_connection_is_made_anew_at_once<L: Link>() {
         link.connected(A);
         link.echoes_on(A);
         assert_eq!(link.ends().len(), ends);
+    }
+}
+
+#[allow(missing_docs)]
+pub fn a_connection_is_made_anew_although_the_peer_has_not_ended_the_old_one<L: Link>() {
+    let mut link = L::new(false);
+    for _ in 0..3 {
+        link.connected(A);
+        link.close(A);
+        link.pass(SHORT);
+    }
+}
+
+/// Whoever asked before has been dropped.
+#[allow(missing_docs)]
+pub fn only_the_last_waker_counts<L: Link>() {
+    fn twice<L: Link, R>(link: &mut L, mut ask: impl FnMut(&mut dyn Transport, &mut Context<'_>) -> Poll<R>) -> R {
+        let dropped = &mut Context::from_waker(Waker::noop());
+        let answer = link.ask(LONG, |transport, cx| match ask(transport, dropped) {
+            Poll::Ready(answer) => Poll::Ready(answer),
+            Poll::Pending => ask(transport, cx),
+        });
+        answer.expect("is woken")
+    }
+    let mut link = L::new(true);
+    for _ in 0..3 {
+        twice(&mut link, |transport, cx| transport.poll_connect(cx, A, NAME, PORT)).unwrap();
+        link.write_all(A, b"hello");
+        let read = twice(&mut link, |transport, cx| transport.poll_read(cx, A, &mut [0; 8]));
+        assert!(read.unwrap() > 0);
+        for _ in 0..30 {
+            let written = twice(&mut link, |transport, cx| {
+                // what comes back must not fill up
+                while transport.poll_read(&mut Context::from_waker(Waker::noop()), A, &mut [0; 100]).is_ready() {}
+                transport.poll_write(cx, A, &[1; 500])
+            });
+            assert!(written.unwrap() > 0);
+        }
+        twice(&mut link, |transport, cx| transport.poll_close(cx, A));
     }
 }
 

@@ -153,6 +153,40 @@ fn names_are_resolved_at_the_same_time_and_those_left_over_in_turn() {
 }
 
 #[test]
+fn a_name_that_waits_for_its_turn_is_woken() {
+    let mut link = Ends::new(true);
+    let [a, b, c] = [0, 1, 2].map(ConnectionId::new);
+    let mut nowhere = 0;
+    let resolved = link.ask(LONG, |tcp, cx| {
+        // at first it has its turn last, and then it is asked first
+        let resolved = if nowhere == 0 { Poll::Pending } else { tcp.poll_connect(cx, c, NAME, PORT) };
+        for id in [a, b] {
+            if let Poll::Ready(result) = tcp.poll_connect(cx, id, "nowhere.invalid", PORT) {
+                assert_eq!(result.unwrap_err().kind, TransportErrorKind::Name);
+            }
+        }
+        nowhere += 1;
+        resolved
+    });
+    assert_eq!(resolved, Some(Ok(())));
+}
+
+#[test]
+fn small_writes_do_not_wait_for_acknowledgements() {
+    let mut link = Ends::new(true);
+    link.connected(A);
+    let begun = link.near.now();
+    for _ in 0..10 {
+        assert_eq!(link.write(A, b"a"), Ok(1));
+        link.pass(Duration::ZERO); // the stack has its turn
+    }
+    while link.echoed() < 10 {
+        link.pass(Duration::from_millis(1));
+    }
+    assert!(begun.until(link.near.now()) < Duration::from_millis(3), "more than one way");
+}
+
+#[test]
 fn without_a_resolver_a_name_does_not_resolve() {
     let (mut near, _far) = ends(true);
     let (mut control, mut fetch) = (SocketBuffers::<512, 256>::new(), [SocketBuffers::<512, 256>::new()]);
