@@ -155,6 +155,18 @@ fn close_is_ready_when_the_fin_is_acknowledged_and_not_before() {
     assert_eq!(asked.until(link.near.now()), Duration::from_millis(2), "a round trip");
 }
 
+/// Nagle's algorithm would keep the second part for a round trip.
+#[test]
+fn a_request_in_two_parts_leaves_at_once() {
+    let mut link = Link::new(true);
+    link.connected(A);
+    assert_eq!(link.write(A, b"hel"), Ok(3));
+    assert_eq!(link.write(A, b"lo"), Ok(2));
+    link.pass(Duration::from_millis(1));
+    link.far.borrow_mut().far_end();
+    assert_eq!(link.far.borrow().work.echoed, 5);
+}
+
 #[test]
 fn a_connection_is_made_anew_while_the_old_socket_is_in_time_wait() {
     let mut link = Link::new(true);
