@@ -1,5 +1,5 @@
 //! The contract of [`Transport`] alone, without a consumer: scenarios over whatever has a peer to talk to.
-use nanokafka::{ConnectionId, Transport, TransportError, TransportErrorKind as Kind};
+use nanokafka::{ConnectionId, Instant, Transport, TransportError, TransportErrorKind as Kind};
 use std::io::ErrorKind;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -29,6 +29,12 @@ pub trait Link: Sized {
     fn reset(&mut self);
 }
 
+/// Over a cable in virtual time, a millisecond each way, to [`stacks`](crate::stacks).
+pub trait OnCable: Link {
+    /// Virtual.
+    fn now(&self) -> Instant;
+}
+
 /// Where the peer accepts connections.
 pub const HOST: &str = "10.0.0.1";
 /// A name of [`HOST`].
@@ -47,9 +53,19 @@ const B: ConnectionId = ConnectionId::new(1);
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(20);
 
-/// A test of each scenario over the [`Link`].
+/// A test of each scenario over the [`Link`], and of each that needs [`OnCable`].
 #[macro_export]
 macro_rules! contract {
+    ($link:ty, on a cable) => {
+        $crate::contract! { $link }
+        $crate::contract! { $link =>
+            close_is_ready_when_the_fin_is_acknowledged_and_not_before,
+            small_writes_do_not_wait_for_acknowledgements,
+            an_abort_is_told_to_the_peer_although_a_connection_is_made_anew_at_once,
+            a_neighbour_that_is_switched_off_holds_others_up_no_longer_than_it_is_tried,
+            an_address_that_cannot_be_reached_is_an_error_and_never_a_panic,
+        }
+    };
     ($link:ty) => {
         $crate::contract! { $link =>
             echoes_and_closes_in_order,
@@ -394,4 +410,73 @@ pub fn a_connection_that_is_not_open_is_an_error<L: Link>() {
     assert_eq!(kind(link.write(A, &[0])), Kind::Reset);
     link.close(A);
     link.abort(A);
+}
+
+#[allow(missing_docs)]
+pub fn close_is_ready_when_the_fin_is_acknowledged_and_not_before<L: OnCable>() {
+    let mut link = L::new(true);
+    link.connected(A);
+    let asked = link.now();
+    for _ in 0..2 {
+        assert_eq!(link.ask(LONG, |transport, cx| Poll::Ready(transport.poll_close(cx, A))), Some(Poll::Pending));
+    }
+    link.close(A);
+    assert_eq!(asked.until(link.now()), Duration::from_millis(2), "a round trip");
+}
+
+/// Nagle's algorithm would keep all but the first for a round trip.
+#[allow(missing_docs)]
+pub fn small_writes_do_not_wait_for_acknowledgements<L: OnCable>() {
+    let mut link = L::new(true);
+    link.connected(A);
+    let begun = link.now();
+    for _ in 0..10 {
+        assert_eq!(link.write(A, b"a"), Ok(1));
+        link.pass(Duration::ZERO); // the stack has its turn
+    }
+    while link.echoed() < 10 {
+        link.pass(Duration::from_millis(1));
+    }
+    assert!(begun.until(link.now()) < Duration::from_millis(3), "more than one way");
+}
+
+#[allow(missing_docs)]
+pub fn an_abort_is_told_to_the_peer_although_a_connection_is_made_anew_at_once<L: OnCable>() {
+    let mut link = L::new(true);
+    link.connected(A);
+    link.echoes_on(A);
+    link.abort(A);
+    link.connected(A);
+    link.echoes_on(A);
+    assert_eq!(link.ends(), [Err(ErrorKind::ConnectionReset)]);
+}
+
+/// smoltcp sends one ARP request a second, and always the same one while somebody waits for it (smoltcp-rs/smoltcp#1101).
+#[allow(missing_docs)]
+pub fn a_neighbour_that_is_switched_off_holds_others_up_no_longer_than_it_is_tried<L: OnCable>() {
+    let mut link = L::new(true);
+    assert!(link.hangs(A, "10.0.0.77"));
+    link.abort(A);
+    let given_up = link.now();
+    link.connected(B);
+    assert!(given_up.until(link.now()) < Duration::from_secs(2));
+    assert!(link.hangs(A, "10.0.0.77"));
+    link.echoes_on(B);
+}
+
+/// On a stack that has no IPv6, or none configured; and what no broker should advertise.
+#[allow(missing_docs)]
+pub fn an_address_that_cannot_be_reached_is_an_error_and_never_a_panic<L: OnCable>() {
+    let mut link = L::new(true);
+    for host in ["::1", "fe80::1", "2001:db8::1", "::", "::ffff:10.0.0.1", "0.0.0.0"] {
+        assert_eq!(kind(link.connect(A, host, PORT)), Kind::Unreachable, "{host}");
+    }
+    assert_eq!(kind(link.connect(A, HOST, 0)), Kind::Unreachable);
+    for host in ["255.255.255.255", "224.0.0.1", "127.0.0.1", "10.0.0.0", "10.0.0.255", "10.0.0.2", "8.8.8.8"] {
+        let within = Duration::from_secs(5);
+        let answer = link.ask(within, |transport, cx| transport.poll_connect(cx, A, host, PORT));
+        assert!(!matches!(answer, Some(Ok(()))), "{host}");
+        link.abort(A);
+    }
+    link.connected(A);
 }

@@ -1,7 +1,8 @@
 //! The scenarios over `nanokafka-embassy`: in fair weather, cancelled wherever they wait, in foul weather.
 use nanokafka_behaviour::embassy::{Fair, Foul};
-use nanokafka_behaviour::on_each_platform;
 use nanokafka_behaviour::stacks::Weather;
+use nanokafka_behaviour::{on_each_platform, Client, Platform, Sizes};
+use std::time::Duration;
 
 /// Of each foul weather.
 const SEEDS: std::ops::Range<u32> = 0..25;

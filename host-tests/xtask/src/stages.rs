@@ -28,6 +28,8 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
     Stage { name: "scripted", about: "the consumer over a cluster in memory and virtual time", needs: &[Rust], run: scripted },
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
+    Stage { name: "embassy", about: "the embassy-net transport against its contract, without and with IPv6", needs: &[Rust], run: embassy_transport },
+    Stage { name: "io", about: "the transport over embedded-io-async against its contract", needs: &[Rust], run: io_transport },
     Stage { name: "smoltcp", about: "the smoltcp transport against its contract, without and with IPv6", needs: &[Rust], run: smoltcp_transport },
     Stage { name: "behaviour", about: "the same scenarios over every transport, in fair and in foul weather", needs: &[Rust], run: behaviour },
     Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
@@ -65,7 +67,9 @@ fn targets() -> Outcome {
         }
     }
     for target in ["thumbv7m-none-eabi", "thumbv7em-none-eabihf"] {
-        cargo(&format!("build -p nanokafka-smoltcp --target {target}"))?;
+        for transport in ["embassy", "io", "smoltcp"] {
+            cargo(&format!("build -p nanokafka-{transport} --target {target}"))?;
+        }
     }
     Ok(())
 }
@@ -123,6 +127,15 @@ fn std_transport() -> Outcome {
     tests("-p nanokafka-std --all-features")
 }
 
+fn embassy_transport() -> Outcome {
+    tests("-p nanokafka-embassy")?;
+    tests("-p nanokafka-embassy --features proto-ipv6 --test contract")
+}
+
+fn io_transport() -> Outcome {
+    tests("-p nanokafka-io")
+}
+
 fn smoltcp_transport() -> Outcome {
     tests("-p nanokafka-smoltcp")?;
     tests("-p nanokafka-smoltcp --features smoltcp/proto-ipv6 --test contract")
@@ -133,9 +146,11 @@ fn behaviour() -> Outcome {
 }
 
 fn docs() -> Outcome {
-    for crates in
-        ["-p nanokafka", "-p nanokafka -p nanokafka-std --all-features", "-p nanokafka-smoltcp -p nanokafka-behaviour"]
-    {
+    for crates in [
+        "-p nanokafka",
+        "-p nanokafka -p nanokafka-std --all-features",
+        "-p nanokafka-embassy -p nanokafka-io -p nanokafka-smoltcp -p nanokafka-behaviour",
+    ] {
         let arguments = words("doc --no-deps").chain(words(crates));
         run(Command::new("cargo").args(arguments).env("RUSTDOCFLAGS", "-D warnings"))?;
     }
