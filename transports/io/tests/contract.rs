@@ -5,7 +5,7 @@ use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use nanokafka::{Clock, ConnectionId, Instant, Transport, TransportError, TransportErrorKind};
 use nanokafka_behaviour::contract::{Ask, Link, HOST, NAME, PORT, STUCK_HOST};
 use nanokafka_behaviour::pipes::Careless;
-use nanokafka_behaviour::{contract, CONNECTIONS};
+use nanokafka_behaviour::{contract, when_woken, CONNECTIONS};
 use nanokafka_io::{Io, Pipes};
 use std::cell::RefCell;
 use std::future::{pending, poll_fn, Future};
@@ -145,7 +145,7 @@ impl Link for Ends {
             }
             answer
         });
-        self.tasks.block_on(&self.runtime, async { timeout(within, asked).await.ok() })
+        self.tasks.block_on(&self.runtime, async { timeout(within, when_woken(asked)).await.ok() })
     }
 
     fn echoed(&self) -> usize {
