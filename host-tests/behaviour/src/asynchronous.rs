@@ -3,7 +3,9 @@ use crate::{seen, Client, Seen, Sizes, CONNECTIONS};
 use nanokafka::{Async, Clock, Config, Consumer, Control, Error, Event, Seed, Storage, TopicPartition, Transport};
 use std::future::{poll_fn, Future};
 use std::pin::pin;
-use std::task::Poll;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 /// Runs futures of one consumer, and beside them whatever the transport needs (a network stack, a pump).
@@ -12,10 +14,37 @@ pub trait Executor {
     fn run<F: Future>(&mut self, within: Duration, future: F) -> Option<F::Output>;
 }
 
+/// Polls `future` only when somebody has woken it: whatever else makes the task run, a lost wake-up shows.
+pub async fn when_woken<F: Future>(future: F) -> F::Output {
+    struct Woken {
+        is: AtomicBool,
+        task: Waker,
+    }
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.is.store(true, Ordering::Relaxed);
+            self.task.wake_by_ref();
+        }
+    }
+    let mut future = pin!(future);
+    let task = poll_fn(|cx| Poll::Ready(cx.waker().clone())).await;
+    let woken = Arc::new(Woken { is: AtomicBool::new(true), task });
+    let waker = woken.clone().into();
+    poll_fn(|_| {
+        if woken.is.swap(false, Ordering::Relaxed) {
+            future.as_mut().poll(&mut Context::from_waker(&waker))
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
+}
+
 /// A consumer over an async transport.
 pub struct AsyncClient<T, E> {
     consumer: Consumer<'static, Async<T>>,
-    executor: E,
+    /// Runs it.
+    pub executor: E,
     cancels: bool,
 }
 

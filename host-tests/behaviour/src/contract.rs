@@ -1,7 +1,7 @@
 //! The contract of [`Transport`] alone, without a consumer: scenarios over whatever has a peer to talk to.
-use nanokafka::{ConnectionId, Transport, TransportError, TransportErrorKind as Kind};
+use nanokafka::{ConnectionId, Instant, Transport, TransportError, TransportErrorKind as Kind};
 use std::io::ErrorKind;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// Both ends: the transport with [`CONNECTIONS`](crate::CONNECTIONS) at the near one, and at the far one a peer.
@@ -29,6 +29,12 @@ pub trait Link: Sized {
     fn reset(&mut self);
 }
 
+/// Over a cable in virtual time, a millisecond each way, to [`stacks`](crate::stacks).
+pub trait OnCable: Link {
+    /// Virtual.
+    fn now(&self) -> Instant;
+}
+
 /// Where the peer accepts connections.
 pub const HOST: &str = "10.0.0.1";
 /// A name of [`HOST`].
@@ -47,13 +53,25 @@ const B: ConnectionId = ConnectionId::new(1);
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(20);
 
-/// A test of each scenario over the [`Link`].
+/// A test of each scenario over the [`Link`], and of each that needs [`OnCable`].
 #[macro_export]
 macro_rules! contract {
+    ($link:ty, on a cable) => {
+        $crate::contract! { $link }
+        $crate::contract! { $link =>
+            close_is_ready_when_the_fin_is_acknowledged_and_not_before,
+            small_writes_do_not_wait_for_acknowledgements,
+            an_abort_is_told_to_the_peer_although_a_connection_is_made_anew_at_once,
+            a_neighbour_that_is_switched_off_holds_others_up_no_longer_than_it_is_tried,
+            an_address_that_cannot_be_reached_is_an_error_and_never_a_panic,
+        }
+    };
     ($link:ty) => {
         $crate::contract! { $link =>
             echoes_and_closes_in_order,
             a_connection_is_made_anew_at_once,
+            a_connection_is_made_anew_although_the_peer_has_not_ended_the_old_one,
+            only_the_last_waker_counts,
             the_peers_end_is_zero_bytes_again_and_again_after_the_last_bytes,
             a_reset_is_an_error_and_the_connection_can_be_made_anew,
             a_refusal_is_an_error_and_the_connection_can_be_made_anew,
@@ -123,7 +141,10 @@ pub trait Ask: Link {
     }
 
     fn abort(&mut self, id: ConnectionId) {
-        self.ask(LONG, |transport, _| Poll::Ready(transport.abort(id)));
+        self.ask(LONG, |transport, _| {
+            transport.abort(id);
+            Poll::Ready(())
+        });
     }
 
     /// Both ends do what they can for a while, and nobody asks anything.
@@ -177,6 +198,45 @@ pub fn a_connection_is_made_anew_at_once<L: Link>() {
         link.connected(A);
         link.echoes_on(A);
         assert_eq!(link.ends().len(), ends);
+    }
+}
+
+#[allow(missing_docs)]
+pub fn a_connection_is_made_anew_although_the_peer_has_not_ended_the_old_one<L: Link>() {
+    let mut link = L::new(false);
+    for _ in 0..3 {
+        link.connected(A);
+        link.close(A);
+        link.pass(SHORT);
+    }
+}
+
+/// Whoever asked before has been dropped.
+#[allow(missing_docs)]
+pub fn only_the_last_waker_counts<L: Link>() {
+    fn twice<L: Link, R>(link: &mut L, mut ask: impl FnMut(&mut dyn Transport, &mut Context<'_>) -> Poll<R>) -> R {
+        let dropped = &mut Context::from_waker(Waker::noop());
+        let answer = link.ask(LONG, |transport, cx| match ask(transport, dropped) {
+            Poll::Ready(answer) => Poll::Ready(answer),
+            Poll::Pending => ask(transport, cx),
+        });
+        answer.expect("is woken")
+    }
+    let mut link = L::new(true);
+    for _ in 0..3 {
+        twice(&mut link, |transport, cx| transport.poll_connect(cx, A, NAME, PORT)).unwrap();
+        link.write_all(A, b"hello");
+        let read = twice(&mut link, |transport, cx| transport.poll_read(cx, A, &mut [0; 8]));
+        assert!(read.unwrap() > 0);
+        for _ in 0..30 {
+            let written = twice(&mut link, |transport, cx| {
+                // what comes back must not fill up
+                while transport.poll_read(&mut Context::from_waker(Waker::noop()), A, &mut [0; 100]).is_ready() {}
+                transport.poll_write(cx, A, &[1; 500])
+            });
+            assert!(written.unwrap() > 0);
+        }
+        twice(&mut link, |transport, cx| transport.poll_close(cx, A));
     }
 }
 
@@ -350,4 +410,73 @@ pub fn a_connection_that_is_not_open_is_an_error<L: Link>() {
     assert_eq!(kind(link.write(A, &[0])), Kind::Reset);
     link.close(A);
     link.abort(A);
+}
+
+#[allow(missing_docs)]
+pub fn close_is_ready_when_the_fin_is_acknowledged_and_not_before<L: OnCable>() {
+    let mut link = L::new(true);
+    link.connected(A);
+    let asked = link.now();
+    for _ in 0..2 {
+        assert_eq!(link.ask(LONG, |transport, cx| Poll::Ready(transport.poll_close(cx, A))), Some(Poll::Pending));
+    }
+    link.close(A);
+    assert_eq!(asked.until(link.now()), Duration::from_millis(2), "a round trip");
+}
+
+/// Nagle's algorithm would keep all but the first for a round trip.
+#[allow(missing_docs)]
+pub fn small_writes_do_not_wait_for_acknowledgements<L: OnCable>() {
+    let mut link = L::new(true);
+    link.connected(A);
+    let begun = link.now();
+    for _ in 0..10 {
+        assert_eq!(link.write(A, b"a"), Ok(1));
+        link.pass(Duration::ZERO); // the stack has its turn
+    }
+    while link.echoed() < 10 {
+        link.pass(Duration::from_millis(1));
+    }
+    assert!(begun.until(link.now()) < Duration::from_millis(3), "more than one way");
+}
+
+#[allow(missing_docs)]
+pub fn an_abort_is_told_to_the_peer_although_a_connection_is_made_anew_at_once<L: OnCable>() {
+    let mut link = L::new(true);
+    link.connected(A);
+    link.echoes_on(A);
+    link.abort(A);
+    link.connected(A);
+    link.echoes_on(A);
+    assert_eq!(link.ends(), [Err(ErrorKind::ConnectionReset)]);
+}
+
+/// smoltcp sends one ARP request a second, and always the same one while somebody waits for it (smoltcp-rs/smoltcp#1101).
+#[allow(missing_docs)]
+pub fn a_neighbour_that_is_switched_off_holds_others_up_no_longer_than_it_is_tried<L: OnCable>() {
+    let mut link = L::new(true);
+    assert!(link.hangs(A, "10.0.0.77"));
+    link.abort(A);
+    let given_up = link.now();
+    link.connected(B);
+    assert!(given_up.until(link.now()) < Duration::from_secs(2));
+    assert!(link.hangs(A, "10.0.0.77"));
+    link.echoes_on(B);
+}
+
+/// On a stack that has no IPv6, or none configured; and what no broker should advertise.
+#[allow(missing_docs)]
+pub fn an_address_that_cannot_be_reached_is_an_error_and_never_a_panic<L: OnCable>() {
+    let mut link = L::new(true);
+    for host in ["::1", "fe80::1", "2001:db8::1", "::", "::ffff:10.0.0.1", "0.0.0.0"] {
+        assert_eq!(kind(link.connect(A, host, PORT)), Kind::Unreachable, "{host}");
+    }
+    assert_eq!(kind(link.connect(A, HOST, 0)), Kind::Unreachable);
+    for host in ["255.255.255.255", "224.0.0.1", "127.0.0.1", "10.0.0.0", "10.0.0.255", "10.0.0.2", "8.8.8.8"] {
+        let within = Duration::from_secs(5);
+        let answer = link.ask(within, |transport, cx| transport.poll_connect(cx, A, host, PORT));
+        assert!(!matches!(answer, Some(Ok(()))), "{host}");
+        link.abort(A);
+    }
+    link.connected(A);
 }

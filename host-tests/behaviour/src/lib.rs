@@ -30,7 +30,7 @@ mod sockets;
 pub mod stacks;
 mod std_platforms;
 
-pub use asynchronous::{AsyncClient, Executor};
+pub use asynchronous::{when_woken, AsyncClient, Executor};
 pub use blocking::BlockingClient;
 pub use gateway::{Ends, Gateway, Listener, Stream};
 use nanokafka::{Config, Control, Error, TopicPartition};

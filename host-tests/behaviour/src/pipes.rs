@@ -1,6 +1,8 @@
 //! `nanokafka-io` over tokio's streams in memory, on a runtime whose time is virtual; also over streams that lose what they
 //! have read when a read is dropped.
-use crate::{AsyncClient, Ends, Executor, Gateway, Listener, Platform, Sizes, Stream, BROKERS, CONNECTIONS};
+use crate::{
+    when_woken, AsyncClient, Ends, Executor, Gateway, Listener, Platform, Sizes, Stream, BROKERS, CONNECTIONS,
+};
 use embedded_io_adapters::tokio_1::FromTokio;
 use embedded_io_async::{ErrorType, Read};
 use nanokafka::{Config, Instant, TransportError, TransportErrorKind};
@@ -9,9 +11,9 @@ use nanokafka_scripted::Cluster;
 use nanokafka_std::tokio::Tcp as TokioClock;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{poll_fn, Future};
 use std::io::ErrorKind;
-use std::pin::Pin;
+use std::pin::{pin, Pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -136,17 +138,33 @@ impl Platform for Memory {
             let _runtime = self.world.runtime.enter(); // its time
             TokioClock::new(0)
         };
-        AsyncClient::new(sizes, config, Io::new(clock, connections), Together(self.world.clone()), self.cancels)
+        AsyncClient::new(
+            sizes,
+            config,
+            Io::new(clock, connections),
+            Together { world: self.world.clone(), polls: 0 },
+            self.cancels,
+        )
     }
 }
 
 /// Runs the consumer and the brokers on the runtime of both.
-pub struct Together(Rc<World>);
+pub struct Together {
+    world: Rc<World>,
+    /// Of the consumer's task, so far.
+    pub polls: usize,
+}
 
 impl Executor for Together {
     fn run<F: Future>(&mut self, within: Duration, future: F) -> Option<F::Output> {
-        let bounded = async { tokio::time::timeout(within, future).await.ok() };
-        self.0.tasks.block_on(&self.0.runtime, bounded)
+        let Together { world, polls } = self;
+        let mut future = pin!(future);
+        let counted = poll_fn(|cx| {
+            *polls += 1;
+            future.as_mut().poll(cx)
+        });
+        let bounded = async { tokio::time::timeout(within, when_woken(counted)).await.ok() };
+        world.tasks.block_on(&world.runtime, bounded)
     }
 }
 

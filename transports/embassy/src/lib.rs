@@ -79,7 +79,7 @@ use embassy_net::{IpAddress, IpEndpoint, Stack};
 use embassy_time::{Duration, Timer};
 use nanokafka::{Clock, ConnectionId, Instant, Transport, TransportError, TransportErrorKind};
 
-/// Connections of one [`Tcp`]; each takes four words of it, used or not.
+/// Connections of one [`Tcp`]; each takes 24 bytes of it on a 32-bit target, used or not.
 pub const MAX_CONNECTIONS: usize = 8;
 
 /// Memory of one connection's socket: `RX` bytes that arrived and are not read, `TX` bytes that are not acknowledged.

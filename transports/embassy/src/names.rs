@@ -14,7 +14,7 @@ use nanokafka::TransportError;
 /// Bytes of the longest name.
 const NAME_BYTES: usize = 255;
 
-/// `N` names are resolved at the same time, about 700 bytes for each, half of them in the future of
+/// `N` names are resolved at the same time, about 680 bytes for each, 410 of them in the future of
 /// [`resolve`](Self::resolve). With fewer than there are connections a name that gets no answer holds up the others, for 10 s
 /// and each server. More than four do not help: so many queries has embassy-net.
 pub struct Names<const N: usize> {

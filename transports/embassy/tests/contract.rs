@@ -1,6 +1,6 @@
 //! The contract of `nanokafka::Transport`: embassy-net at one end of a cable, a peer at the other, in virtual time.
 use nanokafka::{Clock, ConnectionId, Instant, Transport, TransportErrorKind};
-use nanokafka_behaviour::contract::{Ask, Link, HOST, NAME, PORT};
+use nanokafka_behaviour::contract::{Ask, Link, OnCable, HOST, NAME, PORT};
 use nanokafka_behaviour::embassy::NearEnd;
 use nanokafka_behaviour::stacks::{Peer, Port, Weather, World, FAR};
 use nanokafka_behaviour::{contract, Executor};
@@ -14,10 +14,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-contract!(Ends);
+contract!(Ends, on a cable);
 
 const A: ConnectionId = ConnectionId::new(0);
-const B: ConnectionId = ConnectionId::new(1);
 const LONG: Duration = Duration::from_secs(60);
 
 /// Both.
@@ -73,57 +72,10 @@ impl Link for Ends {
     }
 }
 
-#[test]
-fn close_is_ready_when_the_fin_is_acknowledged_and_not_before() {
-    let mut link = Ends::new(true);
-    link.connected(A);
-    let closes = |link: &mut Ends| link.ask(LONG, |tcp, cx| Poll::Ready(tcp.poll_close(cx, A)));
-    let asked = link.near.now();
-    assert_eq!(closes(&mut link), Some(Poll::Pending));
-    assert_eq!(closes(&mut link), Some(Poll::Pending));
-    link.close(A);
-    assert_eq!(asked.until(link.near.now()), Duration::from_millis(2), "a round trip");
-}
-
-#[test]
-fn an_abort_is_told_to_the_peer_although_a_connection_is_made_anew_at_once() {
-    let mut link = Ends::new(true);
-    link.connected(A);
-    link.echoes_on(A);
-    link.abort(A);
-    link.connected(A);
-    link.echoes_on(A);
-    assert_eq!(link.ends(), [Err(ErrorKind::ConnectionReset)]);
-}
-
-/// smoltcp sends one ARP request a second, and always the same one while somebody waits for it (smoltcp-rs/smoltcp#1101).
-#[test]
-fn a_neighbour_that_is_switched_off_holds_others_up_no_longer_than_it_is_tried() {
-    let mut link = Ends::new(true);
-    assert!(link.hangs(A, "10.0.0.77"));
-    link.abort(A);
-    let given_up = link.near.now();
-    link.connected(B);
-    assert!(given_up.until(link.near.now()) < Duration::from_secs(2));
-    assert!(link.hangs(A, "10.0.0.77"));
-    link.echoes_on(B);
-}
-
-/// On a stack that has no IPv6 address, compiled with and without it; and what no broker should advertise.
-#[test]
-fn an_address_that_cannot_be_reached_is_an_error_and_never_a_panic() {
-    let mut link = Ends::new(true);
-    for host in ["::1", "fe80::1", "2001:db8::1", "::", "::ffff:10.0.0.1", "0.0.0.0"] {
-        assert_eq!(link.connect(A, host, PORT).unwrap_err().kind, TransportErrorKind::Unreachable, "{host}");
+impl OnCable for Ends {
+    fn now(&self) -> Instant {
+        self.near.now()
     }
-    assert_eq!(link.connect(A, HOST, 0).unwrap_err().kind, TransportErrorKind::Unreachable);
-    for host in ["255.255.255.255", "224.0.0.1", "127.0.0.1", "10.0.0.0", "10.0.0.255", "10.0.0.2", "8.8.8.8"] {
-        let within = Duration::from_secs(5);
-        let answer = link.ask(within, |tcp, cx| tcp.poll_connect(cx, A, host, PORT));
-        assert!(!matches!(answer, Some(Ok(()))), "{host}");
-        link.abort(A);
-    }
-    link.connected(A);
 }
 
 /// Two lookups for three connections.
@@ -150,6 +102,25 @@ fn names_are_resolved_at_the_same_time_and_those_left_over_in_turn() {
     for id in ids {
         link.echoes_on(id);
     }
+}
+
+#[test]
+fn a_name_that_waits_for_its_turn_is_woken() {
+    let mut link = Ends::new(true);
+    let [a, b, c] = [0, 1, 2].map(ConnectionId::new);
+    let mut nowhere = 0;
+    let resolved = link.ask(LONG, |tcp, cx| {
+        // at first it has its turn last, and then it is asked first
+        let resolved = if nowhere == 0 { Poll::Pending } else { tcp.poll_connect(cx, c, NAME, PORT) };
+        for id in [a, b] {
+            if let Poll::Ready(result) = tcp.poll_connect(cx, id, "nowhere.invalid", PORT) {
+                assert_eq!(result.unwrap_err().kind, TransportErrorKind::Name);
+            }
+        }
+        nowhere += 1;
+        resolved
+    });
+    assert_eq!(resolved, Some(Ok(())));
 }
 
 #[test]

@@ -14,7 +14,8 @@ use nanokafka::TransportError;
 /// Bytes of the longest host.
 const HOST_BYTES: usize = 255;
 
-/// The pipes of one connection, `N` bytes each way. The runner has buffers of the same sizes: together about `4 * N + 600` bytes.
+/// The pipes of one connection, `N` bytes each way. The runner has buffers of the same sizes: together about `4 * N + 800`
+/// bytes and what the streams take.
 ///
 /// They are no read-ahead and need not be large: `N` bounds what one read or write of the stream moves.
 pub struct Pipes<const N: usize> {

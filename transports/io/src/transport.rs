@@ -46,13 +46,9 @@ impl<'a, C, const N: usize> Io<'a, C, N> {
 }
 
 impl<const N: usize> Slot<'_, N> {
-    /// Lets the runner do what it can.
+    /// Lets the runner do what it can. Whatever becomes possible afterwards wakes the task.
     fn turn(&mut self, cx: &mut Context<'_>) {
-        let before = self.pipes.phase.get();
         let _ = self.runner.as_mut().poll(cx); // never ready
-        if self.pipes.phase.get() != before {
-            cx.waker().wake_by_ref(); // whoever waits for that has asked before
-        }
     }
 
     /// A pipe's answer; where that is `Pending`, again after a turn, and then what has become of the connection.

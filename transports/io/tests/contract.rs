@@ -5,7 +5,7 @@ use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use nanokafka::{Clock, ConnectionId, Instant, Transport, TransportError, TransportErrorKind};
 use nanokafka_behaviour::contract::{Ask, Link, HOST, NAME, PORT, STUCK_HOST};
 use nanokafka_behaviour::pipes::Careless;
-use nanokafka_behaviour::{contract, CONNECTIONS};
+use nanokafka_behaviour::{contract, when_woken, CONNECTIONS};
 use nanokafka_io::{Io, Pipes};
 use std::cell::RefCell;
 use std::future::{pending, poll_fn, Future};
@@ -13,7 +13,7 @@ use std::pin::{pin, Pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{duplex, split, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf};
+use tokio::io::{duplex, split, AsyncReadExt, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::runtime::Runtime;
 use tokio::task::LocalSet;
 use tokio::time::{sleep, timeout};
@@ -145,7 +145,7 @@ impl Link for Ends {
             }
             answer
         });
-        self.tasks.block_on(&self.runtime, async { timeout(within, asked).await.ok() })
+        self.tasks.block_on(&self.runtime, async { timeout(within, when_woken(asked)).await.ok() })
     }
 
     fn echoed(&self) -> usize {
@@ -200,6 +200,62 @@ fn the_peers_end_is_told_before_the_stream_is_closed() {
     assert_eq!((link.read(A, &mut [0]), link.peer.borrow().closed), (Ok(0), 0));
     link.pass(Duration::from_millis(10));
     assert_eq!(link.peer.borrow().closed, 1);
+}
+
+/// A session over a stream, with record buffers that it borrows, and halves that borrow it: as TLS libraries have them.
+struct Session<'b> {
+    stream: (ReadHalf<DuplexStream>, WriteHalf<DuplexStream>),
+    record: &'b mut [u8],
+}
+
+impl Session<'_> {
+    fn split(&mut self) -> (Records<'_>, FromTokio<&mut WriteHalf<DuplexStream>>) {
+        (Records(FromTokio::new(&mut self.stream.0), self.record), FromTokio::new(&mut self.stream.1))
+    }
+}
+
+struct Records<'s>(FromTokio<&'s mut ReadHalf<DuplexStream>>, &'s mut [u8]);
+
+impl ErrorType for Records<'_> {
+    type Error = std::io::Error;
+}
+
+impl Read for Records<'_> {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, std::io::Error> {
+        let read = self.0.read(self.1).await?;
+        buf[..read].copy_from_slice(&self.1[..read]);
+        Ok(read)
+    }
+}
+
+#[test]
+fn a_session_borrows_what_the_function_owns_again_for_each_connection() {
+    let peer = Shared::default();
+    let pipes = Pipes::<PIPE>::new();
+    let (echoing, mut record) = (peer.clone(), [0; 3]);
+    let runner = pin!(pipes.run(async move |link| {
+        let (near, far) = duplex(IN_FLIGHT);
+        tokio::task::spawn_local(echo(far, echoing.clone()));
+        let mut session = Session { stream: split(near), record: &mut record };
+        let (reader, writer) = session.split();
+        link.carry(reader, writer).await
+    }));
+    let mut io = Io::new(Ticks, [(&pipes, runner)]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    LocalSet::new().block_on(&runtime, async {
+        for _ in 0..3 {
+            poll_fn(|cx| io.poll_connect(cx, A, HOST, PORT)).await.unwrap();
+            assert_eq!(poll_fn(|cx| io.poll_write(cx, A, b"hello")).await, Ok(5));
+            let mut buf = [0; 8];
+            let mut read = 0;
+            while read < 5 {
+                read += poll_fn(|cx| io.poll_read(cx, A, &mut buf[read..])).await.unwrap();
+            }
+            assert_eq!(&buf[..5], b"hello");
+            io.abort(A);
+        }
+    });
+    assert_eq!(peer.borrow().echoed, 15);
 }
 
 /// A future of such a reader that is made for one poll, as others can be.

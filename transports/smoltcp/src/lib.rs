@@ -108,7 +108,7 @@ struct State {
 enum Phase {
     /// Not ours to use; the socket may still be in TIME-WAIT.
     Closed,
-    /// Given up, and the RST that says so may still have to leave.
+    /// Given up, and the RST that says so has not left yet.
     Aborted,
     Resolving(QueryHandle),
     Connecting,

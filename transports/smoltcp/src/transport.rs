@@ -132,10 +132,13 @@ impl<'s> Link<'_, 's> {
                 names.cancel_query(query);
             }
         }
+        self.slot.phase = Phase::Closed;
         if let Ok(socket) = self.socket() {
             socket.abort();
+            if socket.remote_endpoint().is_some() {
+                self.slot.phase = Phase::Aborted;
+            }
         }
-        self.slot.phase = Phase::Aborted;
     }
 
     fn poll_close(&mut self) -> Poll<()> {

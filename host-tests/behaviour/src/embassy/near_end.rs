@@ -76,6 +76,8 @@ pub struct NearEnd<W> {
     /// For sockets of its own.
     pub stack: embassy_net::Stack<'static>,
     port: Port,
+    /// Of the task, so far.
+    pub polls: usize,
 }
 
 /// A segment and a half; and less than a request.
@@ -95,7 +97,7 @@ impl<W: Timely> NearEnd<W> {
         let dns_servers = servers.iter().copied().collect();
         config.ipv4 = ConfigV4::Static(StaticConfigV4 { address: Ipv4Cidr::new(NEAR, 24), gateway: None, dns_servers });
         let (stack, runner) = embassy_net::new(Cable(device), config, resources, seed);
-        NearEnd { world, runner, stack, port }
+        NearEnd { world, runner, stack, port, polls: 0 }
     }
 
     /// The transport in question, with [`CONNECTIONS`] and a resolver.
@@ -154,6 +156,7 @@ impl<W: Timely> Executor for NearEnd<W> {
         loop {
             let mut polls = 0;
             while task.take() {
+                self.polls += 1;
                 if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&task_waker)) {
                     return Some(output);
                 }

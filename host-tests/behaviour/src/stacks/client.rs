@@ -18,6 +18,8 @@ pub struct NearEnd<W> {
     world: Rc<RefCell<World<W>>>,
     stack: Stack,
     connections: Connections<CONNECTIONS>,
+    /// Of the superloop, so far.
+    pub turns: usize,
 }
 
 /// A segment and a half; and less than a request.
@@ -31,7 +33,7 @@ impl<W: Timely> NearEnd<W> {
         // borrowed, as on a device: an owned list would grow
         let queries: &'static mut [_] = Box::leak(Box::new([const { None }; CONNECTIONS]));
         let names = stack.sockets.add(dns::Socket::new(servers, queries));
-        NearEnd { world, stack, connections: Connections::new(handles, port).names(names) }
+        NearEnd { world, stack, connections: Connections::new(handles, port).names(names), turns: 0 }
     }
 
     /// Virtual.
@@ -46,6 +48,7 @@ impl<W: Timely> NearEnd<W> {
 
     /// One turn of the superloop.
     pub fn turn<R>(&mut self, work: impl FnOnce(Instant, &mut NearNet<'_>) -> R) -> R {
+        self.turns += 1;
         let now = self.now();
         self.net().turn(now, |net| work(now, net))
     }
@@ -87,7 +90,8 @@ impl<W: Timely> NearEnd<W> {
 
 /// A consumer in a superloop.
 pub struct LoopClient<W> {
-    near: NearEnd<W>,
+    /// What it runs on.
+    pub near: NearEnd<W>,
     consumer: Box<Consumer<'static>>,
 }
 
