@@ -19,10 +19,12 @@ pub enum Tool {
     Maven,
     Valgrind,
     Iproute,
+    Qemu,
 }
 
 impl Tool {
-    pub const ALL: &[Tool] = &[Tool::Rust, Tool::OldRust, Tool::Jdk, Tool::Maven, Tool::Valgrind, Tool::Iproute];
+    pub const ALL: &[Tool] =
+        &[Tool::Rust, Tool::OldRust, Tool::Jdk, Tool::Maven, Tool::Valgrind, Tool::Iproute, Tool::Qemu];
 
     /// The Debian package, or `None` for what rustup installs.
     fn package(self) -> Option<&'static str> {
@@ -32,6 +34,7 @@ impl Tool {
             Tool::Maven => Some("maven"),
             Tool::Valgrind => Some("valgrind"),
             Tool::Iproute => Some("iproute2"),
+            Tool::Qemu => Some("qemu-system-arm"),
         }
     }
 
@@ -42,6 +45,7 @@ impl Tool {
             Tool::Maven => output("mvn").is_some(),
             Tool::Valgrind => output("valgrind").is_some(),
             Tool::Iproute => output_of("ss", "-V").is_some(),
+            Tool::Qemu => output("qemu-system-arm").is_some(),
         }
     }
 }

@@ -21,18 +21,23 @@ use Tool::*;
 pub const STAGES: &[Stage] = &[
     Stage { name: "fmt", about: "formatting", needs: &[Rust], run: fmt },
     Stage { name: "clippy", about: "lints, all crates and features", needs: &[Rust], run: clippy },
-    Stage { name: "targets", about: "core for four microcontroller targets", needs: &[Rust], run: targets },
+    Stage { name: "targets", about: "core for four microcontroller targets, transports for those that carry them", needs: &[Rust], run: targets },
     Stage { name: "msrv", about: "core and the std transport with the oldest supported compiler", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
     Stage { name: "fuzz", about: "each fuzz target for twelve seconds", needs: &[Rust], run: fuzz },
     Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
     Stage { name: "scripted", about: "the consumer over a cluster in memory and virtual time", needs: &[Rust], run: scripted },
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
+    Stage { name: "embassy", about: "the embassy-net transport against its contract, without and with IPv6", needs: &[Rust], run: embassy_transport },
+    Stage { name: "io", about: "the transport over embedded-io-async against its contract", needs: &[Rust], run: io_transport },
+    Stage { name: "smoltcp", about: "the smoltcp transport against its contract, without and with IPv6", needs: &[Rust], run: smoltcp_transport },
+    Stage { name: "behaviour", about: "the same scenarios over every transport, in fair and in foul weather", needs: &[Rust], run: behaviour },
     Stage { name: "docs", about: "rustdoc without warnings, doctests, examples, the README's memory table", needs: &[Rust], run: docs },
     Stage { name: "brokers", about: "the brokers that other tests run against", needs: &[Rust, Jdk, Maven], run: brokers },
     Stage { name: "bench", about: "what the benchmark computes with; `cargo xtask bench` runs it", needs: &[Rust], run: bench },
     Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
     Stage { name: "real", about: "the consumer against real Kafka: records, commits, groups, faults", needs: &[Rust, Jdk, Maven], run: real },
+    Stage { name: "firmware", about: "two emulated boards against real Kafka: what they print, commit and keep", needs: &[Rust, Jdk, Maven, Qemu], run: firmware },
 ];
 
 /// `cargo xtask test extended`.
@@ -60,6 +65,11 @@ fn targets() -> Outcome {
     for target in ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"] {
         for features in ["", "--features group", "--features group,crc-table-1k,defmt"] {
             cargo(&format!("build -p nanokafka --no-default-features --target {target} {features}"))?;
+        }
+    }
+    for target in ["thumbv7m-none-eabi", "thumbv7em-none-eabihf"] {
+        for transport in ["embassy", "io", "smoltcp"] {
+            cargo(&format!("build -p nanokafka-{transport} --target {target}"))?;
         }
     }
     Ok(())
@@ -118,8 +128,30 @@ fn std_transport() -> Outcome {
     tests("-p nanokafka-std --all-features")
 }
 
+fn embassy_transport() -> Outcome {
+    tests("-p nanokafka-embassy")?;
+    tests("-p nanokafka-embassy --features proto-ipv6 --test contract")
+}
+
+fn io_transport() -> Outcome {
+    tests("-p nanokafka-io")
+}
+
+fn smoltcp_transport() -> Outcome {
+    tests("-p nanokafka-smoltcp")?;
+    tests("-p nanokafka-smoltcp --features smoltcp/proto-ipv6 --test contract")
+}
+
+fn behaviour() -> Outcome {
+    tests("-p nanokafka-behaviour")
+}
+
 fn docs() -> Outcome {
-    for crates in ["-p nanokafka", "-p nanokafka -p nanokafka-std --all-features"] {
+    for crates in [
+        "-p nanokafka",
+        "-p nanokafka -p nanokafka-std --all-features",
+        "-p nanokafka-embassy -p nanokafka-io -p nanokafka-smoltcp -p nanokafka-behaviour",
+    ] {
         let arguments = words("doc --no-deps").chain(words(crates));
         run(Command::new("cargo").args(arguments).env("RUSTDOCFLAGS", "-D warnings"))?;
     }
@@ -149,6 +181,17 @@ fn old_brokers() -> Outcome {
 fn real() -> Outcome {
     // one cluster, and one measurement, at a time
     tests("-p nanokafka-real -- --test-threads=1")
+}
+
+fn firmware() -> Outcome {
+    const LINTS: &str = "clippy --quiet --release --locked --target-dir ../target/firmware";
+    for features in ["", "--all-features"] {
+        // in its folder for its .cargo/config.toml
+        let arguments = words(LINTS).chain(words(features)).chain(["--", "-D", "warnings"]);
+        run(Command::new("cargo").current_dir("firmware-example").args(arguments))?;
+    }
+    run(Command::new("cargo").current_dir("firmware-example").args(["fmt", "--check"]))?;
+    tests("-p nanokafka-firmware -- --test-threads=1")
 }
 
 fn real_long() -> Outcome {
