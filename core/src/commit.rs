@@ -15,10 +15,14 @@ pub(crate) struct Commit {
     pub in_flight: bool,
     /// Its result is awaited as an event.
     pub announce: bool,
-    /// It commits what the application listed, not the partitions' `acked`.
+    /// The partitions' `acked` are wanted.
+    pub positions: bool,
+    /// What the application has listed is wanted, after them.
     pub explicit: bool,
-    /// So does the one that is out.
+    /// It is of the list, the one that is out.
     pub sent_explicit: bool,
+    /// A superloop calls `commit_sync` until it has its result.
+    pub awaited: bool,
     /// The result waits to be handed out.
     pub finished: bool,
     /// The worst answer of this commit: code, partition and the topic's entry plus 1.
@@ -40,8 +44,10 @@ impl Commit {
         job: Job::NEW,
         in_flight: false,
         announce: false,
+        positions: false,
         explicit: false,
         sent_explicit: false,
+        awaited: false,
         finished: false,
         code: 0,
         partition: 0,
@@ -82,8 +88,13 @@ impl Control<'_> {
         let commit = &mut self.state.commit;
         if dirty {
             commit.job.want();
-            (commit.finished, commit.explicit) = (false, false);
-        } else if !commit.is_open() {
+            (commit.positions, commit.explicit, commit.finished) = (true, false, false);
+            #[cfg(feature = "group")]
+            if self.state.group.lost {
+                self.give_up_commit(); // they are somebody else's by now
+            }
+        } else if !commit.positions && (!commit.in_flight || commit.sent_explicit) {
+            // what is out, if anything, is of a list whose caller has gone
             (commit.finished, commit.code) = (true, 0);
         }
     }
@@ -100,6 +111,7 @@ impl Control<'_> {
             self.state.commit.auto_at = now.after(self.config.auto_commit_interval);
             if !self.state.commit.is_open() && self.slots().iter().any(|slot| slot.is(Slot::DIRTY)) {
                 self.state.commit.job.want();
+                self.state.commit.positions = true;
             }
         }
     }
@@ -110,8 +122,8 @@ impl Control<'_> {
 
     /// Lists what the commit that is being sent covers. False: nothing.
     pub(crate) fn list_commit(&mut self) -> bool {
-        let mut any = self.state.commit.explicit;
-        if !self.state.commit.explicit {
+        let mut any = false;
+        if core::mem::take(&mut self.state.commit.positions) {
             for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(Slot::DIRTY)) {
                 slot.clear(Slot::DIRTY);
                 slot.set(Slot::COMMITTING);
@@ -119,18 +131,21 @@ impl Control<'_> {
             }
         }
         let commit = &mut self.state.commit;
-        commit.job.wanted = false;
-        (commit.in_flight, commit.code, commit.finished) = (any, 0, false);
-        commit.sent_explicit = core::mem::take(&mut commit.explicit);
-        any
+        commit.sent_explicit = !any && core::mem::take(&mut commit.explicit);
+        commit.job.wanted = commit.explicit;
+        (commit.in_flight, commit.code, commit.finished) = (any || commit.sent_explicit, 0, false);
+        commit.in_flight
     }
 
     /// The commit that was out got no answer.
     pub(crate) fn commit_lost(&mut self, now: Instant) {
         if core::mem::take(&mut self.state.commit.in_flight) {
             self.recommit();
-            self.state.commit.explicit |= core::mem::take(&mut self.state.commit.sent_explicit);
-            self.state.commit.job.retry(self.config, &mut self.state.random, now);
+            let State { commit, random, .. } = &mut *self.state;
+            commit.positions |= !commit.sent_explicit;
+            // if something else is wanted by now, the list's caller has gone
+            commit.explicit |= core::mem::take(&mut commit.sent_explicit) && !commit.job.wanted;
+            commit.job.retry(self.config, random, now);
         }
     }
 
@@ -181,7 +196,8 @@ impl Control<'_> {
         }
         let explicit = core::mem::take(&mut commit.sent_explicit);
         if (is_retriable(code) && !hopeless) || (code == ErrorCode::NONE && omitted) {
-            commit.explicit |= explicit;
+            commit.positions |= !explicit;
+            commit.explicit |= explicit && !commit.job.wanted;
             commit.job.retry(self.config, random, now);
             return;
         }
@@ -200,6 +216,7 @@ impl Control<'_> {
     #[cfg(feature = "group")]
     pub(crate) fn give_up_commit(&mut self) {
         let commit = &mut self.state.commit;
+        commit.positions = false;
         if core::mem::take(&mut commit.job.wanted) && !commit.in_flight {
             commit.job.done();
             (commit.finished, commit.code, commit.topic) = (true, ErrorCode::ILLEGAL_GENERATION.0, 0);
@@ -242,6 +259,7 @@ impl Control<'_> {
     }
 
     pub(crate) fn committed_item(&mut self, item: Item<'_>, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Error> {
+        self.state.commit.queried &= matches!(op, Op::Committed(_));
         match item {
             Item::Throttle(millis) => self.throttle(CONTROL, millis, now),
             Item::Topic(name) => {
@@ -283,7 +301,8 @@ impl Control<'_> {
                     code if is_retriable(code) => Ok(()), // still `Phase::Committed`
                     code => {
                         let (topic, partition) = self.short_name(found);
-                        Err(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal: false }.into())
+                        let fatal = code == ErrorCode::GROUP_AUTHORIZATION_FAILED;
+                        Err(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal }.into())
                     }
                 };
             }
@@ -302,7 +321,8 @@ impl Control<'_> {
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
         }
-        if code == ErrorCode::NONE && (queried || !waiting) {
+        // an error that is the answer to nobody's question is nobody's
+        if !queried && !waiting || code == ErrorCode::NONE && queried {
             commit.fetch.done();
             commit.answered |= queried;
             return Ok(());

@@ -5,6 +5,7 @@ use crate::connection::answers::Looked;
 use crate::connection::failure::Failure;
 use crate::connection::inbox::Inbox;
 use crate::connection::{Broken, Link, Phase, CONTROL};
+use crate::error::PartitionErrorKind;
 use crate::fetch::stream::Step;
 use crate::partitions::Slot;
 use crate::state::{Control, Parked};
@@ -137,6 +138,7 @@ impl Control<'_> {
     fn notice(&mut self, op: &mut Op<'_, '_>) -> Option<Result<Ready, Error>> {
         match op {
             Op::Event => {
+                self.state.plan |= !matches!(self.state.parked, Parked::Nothing); // others may wait to be validated
                 match core::mem::replace(&mut self.state.parked, Parked::Nothing) {
                     Parked::Nothing => {}
                     Parked::Error(error) => return Some(Err(error)),
@@ -149,17 +151,18 @@ impl Control<'_> {
                 if let Some(ready) = self.group_notice() {
                     return Some(Ok(ready));
                 }
-                if core::mem::take(&mut self.state.ends) {
-                    let due = self.slots().iter().position(|slot| slot.is(Slot::END));
-                    if let Some(index) = due {
-                        if let Some(slot) = self.slots_mut().get_mut(index) {
-                            slot.clear(Slot::END);
-                        }
-                        self.state.ends = self.slots().iter().any(|slot| slot.is(Slot::END));
-                        return Some(Ok(Ready::End(index as u16)));
-                    }
+                if !self.state.news {
+                    return None;
                 }
-                None
+                let due = self.slots().iter().position(|slot| slot.is(Slot::END | Slot::UNTOLD));
+                self.state.news = due.is_some();
+                let slot = self.slots_mut().get_mut(due?)?;
+                let untold = slot.is(Slot::UNTOLD);
+                slot.clear(Slot::END | Slot::UNTOLD);
+                Some(match (untold, due? as u16) {
+                    (false, index) => Ok(Ready::End(index)),
+                    (true, index) => Err(self.rest(index.into(), -1, -1, PartitionErrorKind::NoOffset)),
+                })
             }
             Op::Commit | Op::CommitOffsets(_) => self.take_commit_result().map(|result| Ok(Ready::Committed(result))),
             Op::Committed(_) => core::mem::take(&mut self.state.commit.answered).then_some(Ok(Ready::Done)),
@@ -204,13 +207,8 @@ impl Control<'_> {
                 }
             }
         }
-        if let (Some(owner), false) =
-            (self.links.get(usize::from(self.state.owner)).filter(|_| self.state.owner != 0), lent)
-        {
-            let _ = owner;
-            if self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
-                next = next.min(self.state.arrived.after(STALL));
-            }
+        if self.state.owner != 0 && !lent && self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
+            next = next.min(self.state.arrived.after(STALL));
         }
         next
     }
@@ -466,7 +464,7 @@ fn stream<T: Transport + ?Sized>(
                 Step::Ready(ready) => return Ok(Turn::Ready(ready)),
                 Step::Moved => {
                     moved = true;
-                    if c.state.ends || c.state.plan {
+                    if c.state.news || c.state.plan {
                         return Ok(Turn::Moved(true));
                     }
                     continue;
@@ -504,7 +502,7 @@ fn stream<T: Transport + ?Sized>(
             return Err(Failure::Link(Broken::Timeout));
         }
         let others = c.links.iter().skip(1).filter(|link| link.has_head()).count() > 1;
-        if others && c.state.arrived.until(now) >= STALL {
+        if others && now >= c.state.arrived.after(STALL) {
             return Err(Failure::Link(Broken::Timeout));
         }
         return Ok(Turn::Moved(moved));
@@ -525,9 +523,10 @@ impl Control<'_> {
 
 /// Fetch's answer is read.
 fn finish(c: &mut Control<'_>, owner: usize, now: Instant) {
-    let waited = c.links.get(owner).map_or(Duration::ZERO, |link| link.sent_at.until(now));
-    let barren = !c.state.stream.fruitful && waited < c.config.fetch_max_wait.min(c.config.retry_backoff);
-    let deadline = now.after(c.patience(Api::Fetch));
+    let sent_at = c.links.get(owner).map_or(now, |link| link.sent_at);
+    let quick = now < sent_at.after(c.config.fetch_max_wait.min(c.config.retry_backoff));
+    let barren = quick && !c.state.stream.fruitful;
+    let deadline = now.after_millis(c.patience(Api::Fetch));
     let pause = now.after(c.config.retry_backoff);
     if let Some(link) = c.links.get_mut(owner) {
         link.answered(deadline);

@@ -143,8 +143,6 @@ pub enum Resource {
     GroupMemory,
     /// Bytes of a member id: [`MEMBER_ID_BYTES`](crate::MEMBER_ID_BYTES).
     MemberId,
-    /// Bytes of a single field of a request: [`SEND_BUFFER`](crate::SEND_BUFFER).
-    SendBuffer,
     /// Bytes of a single field of an answer on the control connection: [`RECEIVE_BUFFER`](crate::RECEIVE_BUFFER).
     ReceiveBuffer,
 }
@@ -378,7 +376,6 @@ impl fmt::Display for Resource {
             Resource::Hosts => "bytes for host names (HOST_BYTES)",
             Resource::GroupMemory => "bytes to lead a group with (Storage::group_memory)",
             Resource::MemberId => "bytes of a member id (MEMBER_ID_BYTES)",
-            Resource::SendBuffer => "bytes of one field of a request (SEND_BUFFER)",
             Resource::ReceiveBuffer => "bytes of one field of an answer (RECEIVE_BUFFER)",
         })
     }

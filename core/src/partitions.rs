@@ -70,6 +70,8 @@ impl Slot {
     pub const END: u16 = 2048;
     /// The ListOffsets that lists it asks for the application, not for its position.
     pub const ASKED: u16 = 4096;
+    /// It rests as it has no offset to begin at, and the application was not told.
+    pub const UNTOLD: u16 = 8192;
 
     /// Without a position.
     pub fn new(topic: u16, partition: i32) -> Self {
@@ -100,6 +102,11 @@ impl Slot {
         leader_epoch: 0,
         epoch: 0,
     };
+
+    /// The topic has only so many partitions.
+    pub fn is_beyond(&self, partitions: u32) -> bool {
+        self.partition as u32 >= partitions && (self.leader < 0 || self.is(Self::LEADERLESS))
+    }
 
     pub const fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
@@ -136,7 +143,7 @@ impl Slot {
     pub fn jump(&mut self, position: i64) {
         self.position = position;
         self.set(Self::STALE);
-        self.clear(Self::END_REPORTED | Self::END);
+        self.clear(Self::END_REPORTED | Self::END | Self::UNTOLD);
         self.phase = Phase::Ready;
     }
 }

@@ -62,8 +62,8 @@ pub(crate) struct State {
     pub tend_in: u8,
     /// The window's answer last brought bytes.
     pub arrived: Instant,
-    /// A partition's end is to be reported.
-    pub ends: bool,
+    /// A partition is [`Slot::END`] or [`Slot::UNTOLD`].
+    pub news: bool,
     /// The connection whose answer was in the window last.
     pub served: u8,
     pub parked: Parked,
@@ -93,6 +93,10 @@ impl<'c> Names<'c> {
             Names::Exclusive(bytes) => bytes,
             Names::Shared(bytes) => bytes,
         }
+    }
+
+    pub fn is_exclusive(&self) -> bool {
+        matches!(self, Names::Exclusive(_))
     }
 
     fn reborrow(&mut self) -> Names<'_> {
@@ -134,7 +138,7 @@ impl State {
         tended: Instant::from_millis(0),
         tend_in: 0,
         arrived: Instant::from_millis(0),
-        ends: false,
+        news: false,
         served: 0,
         parked: Parked::Nothing,
         close_at: Instant::from_millis(0),
@@ -226,6 +230,13 @@ impl Control<'_> {
         self.state.tables = self.state.tables.wrapping_add(1);
     }
 
+    /// So cannot one of the control connection whose list came from a caller that has gone: the next has another.
+    pub(crate) fn abandon_half_written(&mut self) {
+        if self.links.first().is_some_and(|link| link.unwritten > 0) {
+            self.tables_changed();
+        }
+    }
+
     /// Removes every partition, and the names that nobody uses.
     pub(crate) fn clear_slots(&mut self) {
         self.tables_changed();
@@ -243,8 +254,7 @@ impl Control<'_> {
             let used = strings::flags(&self.names, at) & (topic::SUBSCRIBED | topic::GROUP) != 0
                 || self.slots().iter().any(|slot| slot.topic == at);
             if used {
-                let len = strings::name(&self.names, at).len() as u16;
-                at = at.saturating_add(strings::ENTRY as u16).saturating_add(len);
+                at = strings::behind(&self.names, at);
                 continue;
             }
             self.tables_changed();

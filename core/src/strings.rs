@@ -32,10 +32,15 @@ pub(crate) fn entries(bytes: &[u8], used: u16) -> impl Iterator<Item = u16> + Cl
     let mut at = 0u16;
     core::iter::from_fn(move || {
         let this = at;
-        let len = u16::from(*bytes.get(usize::from(this))?);
-        at = this.saturating_add(ENTRY as u16).saturating_add(len);
+        at = behind(bytes, this);
         (this < used).then_some(this)
     })
+}
+
+/// Offset of the entry after the one at `at`.
+pub(crate) fn behind(bytes: &[u8], at: u16) -> u16 {
+    let len = bytes.get(usize::from(at)).copied().unwrap_or(0);
+    at.saturating_add(ENTRY as u16).saturating_add(len.into())
 }
 
 /// The entry of `wanted`.
@@ -76,11 +81,20 @@ impl Strings<'_> {
 
     /// Removes the entry at `at`; returns how far the entries behind it moved down.
     pub fn remove(&mut self, at: u16) -> u16 {
-        let len = self.bytes.get(usize::from(at)).copied().unwrap_or(0);
-        let size = (ENTRY as u16).saturating_add(len.into());
-        move_down(self.bytes, at.into(), usize::from(at.saturating_add(size))..usize::from(*self.used));
+        let behind = behind(self.bytes, at);
+        let size = behind.saturating_sub(at);
+        move_down(self.bytes, at.into(), usize::from(behind)..usize::from(*self.used));
         *self.used = self.used.saturating_sub(size);
         size
+    }
+
+    /// Clears flags of all entries.
+    pub fn clear_flags(&mut self, cleared: u8) {
+        let mut at = 0;
+        while at < *self.used {
+            self.set_flags(at, flags(self.bytes, at) & !cleared);
+            at = behind(self.bytes, at);
+        }
     }
 
     pub fn set_flags(&mut self, at: u16, flags: u8) {

@@ -21,8 +21,14 @@ impl Instant {
     }
 
     /// `self + after`, saturating at [`NEVER`](Self::NEVER).
+    #[inline(never)] // of some forty places, each would have a copy
     pub const fn after(self, after: Duration) -> Self {
         Instant(self.0.saturating_add(millis(after)))
+    }
+
+    /// The same in milliseconds.
+    pub(crate) const fn after_millis(self, after: u64) -> Self {
+        Instant(self.0.saturating_add(after))
     }
 
     /// How long from `self` until `later`; zero if that is past.
@@ -32,6 +38,7 @@ impl Instant {
 }
 
 /// Whole milliseconds, saturating; `Duration::as_millis` brings a 128-bit division into the image.
+#[inline(never)]
 pub(crate) const fn millis(duration: Duration) -> u64 {
     duration.as_secs().saturating_mul(1000).saturating_add(duration.subsec_millis() as u64)
 }

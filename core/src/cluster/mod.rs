@@ -31,7 +31,8 @@ impl Job {
     /// Again, after `retry.backoff.ms` and its doublings.
     pub fn retry(&mut self, config: &Config<'_>, random: &mut Random, now: Instant) {
         self.wanted = true;
-        self.not_before = now.after(backoff(config.retry_backoff, config.retry_backoff_max, self.failures, random));
+        self.not_before =
+            now.after_millis(backoff(config.retry_backoff, config.retry_backoff_max, self.failures, random));
         self.failures = self.failures.saturating_add(1);
     }
 
@@ -47,10 +48,10 @@ impl Job {
     }
 }
 
-/// `min(first * 2^failures, max)`, +-20 %.
-pub(crate) fn backoff(first: Duration, max: Duration, failures: u8, random: &mut Random) -> Duration {
+/// `min(first * 2^failures, max)`, +-20 %, in milliseconds.
+pub(crate) fn backoff(first: Duration, max: Duration, failures: u8, random: &mut Random) -> u64 {
     let grown = millis(first).saturating_mul(1 << failures.min(20)).min(millis(max));
-    Duration::from_millis(random.jitter(grown as u32).into())
+    random.jitter(grown as u32).into()
 }
 
 #[derive(Debug)]
@@ -72,11 +73,12 @@ pub(crate) struct Cluster {
     /// Leaders were missing from the table, and all brokers are being asked for again.
     again: bool,
     pub refresh_at: Instant,
-    /// Since when Metadata does not know a topic; 0 it does.
+    /// Since when Metadata does not know a topic or a partition; 0 it does.
     unknown_since: Instant,
-    /// What is to be reported: code and the topic's entry.
+    /// What is to be reported: code, the topic's entry, partition or -1.
     report: i16,
     report_topic: u16,
+    report_partition: i32,
     /// The range of a needed API that the broker does not share with us.
     mismatch: (i16, i16, i16),
 }
@@ -100,6 +102,7 @@ impl Cluster {
         unknown_since: Instant::from_millis(0),
         report: 0,
         report_topic: 0,
+        report_partition: 0,
         mismatch: (0, 0, 0),
     };
 
@@ -175,7 +178,7 @@ impl Control<'_> {
     }
 
     /// One item of an answer about the cluster.
-    pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), ProtocolErrorKind> {
+    pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), Error> {
         let index = self.links.get(link).map_or(0, |link| link.node);
         let cluster = &mut self.state.cluster;
         let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
@@ -184,7 +187,9 @@ impl Control<'_> {
                 node.versions = nodes::Versions::NEW;
                 cluster.mismatch = (0, 0, -1);
             }
-            api_versions::Item::Error(_) => return Err(ProtocolErrorKind::Closed),
+            api_versions::Item::Error(code) => {
+                return Err(broker_error(Api::ApiVersions, ErrorCode(code), false).into());
+            }
             api_versions::Item::Range { api, min, max } => {
                 node.versions.note(api, min, max);
                 node.epochs |= api == Api::Metadata as i16 && max >= 9;
@@ -251,7 +256,13 @@ impl Control<'_> {
             ErrorCode::NONE | ErrorCode::LEADER_NOT_AVAILABLE if partitions > 0 => {
                 let changed = strings::number(&self.names, entry) != partitions;
                 self.topics().set_number(entry, partitions);
-                self.topics().set_flags(entry, flags & !topic::REPORTED | topic::KNOWN);
+                let absent = self.slots().iter().find(|slot| slot.topic == entry && slot.is_beyond(partitions));
+                if let Some(partition) = absent.map(|slot| slot.partition) {
+                    self.topics().set_flags(entry, flags | topic::KNOWN);
+                    self.unknown(entry, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, partition, now);
+                } else {
+                    self.topics().set_flags(entry, flags & !topic::REPORTED | topic::KNOWN);
+                }
                 if changed {
                     #[cfg(feature = "group")]
                     self.partitions_changed();
@@ -260,18 +271,23 @@ impl Control<'_> {
             code => {
                 debug!("topic {}: {}", name, code);
                 self.topics().set_flags(entry, flags & !topic::KNOWN);
-                let cluster = &mut self.state.cluster;
-                let patient =
-                    !matches!(code, ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION);
-                if cluster.unknown_since == Instant::from_millis(0) {
-                    cluster.unknown_since = now;
-                }
-                let waited = cluster.unknown_since.until(now) >= UNKNOWN_TOPIC_REPORT;
-                if flags & topic::REPORTED == 0 && (waited || !patient) && cluster.report == 0 {
-                    (cluster.report, cluster.report_topic) = (error, entry);
-                    self.topics().set_flags(entry, flags & !topic::KNOWN | topic::REPORTED);
-                }
+                self.unknown(entry, code, -1, now);
             }
+        }
+    }
+
+    /// Metadata does not know a topic, or one of its partitions: told once, when it lasts.
+    fn unknown(&mut self, entry: u16, code: ErrorCode, partition: i32, now: Instant) {
+        let flags = strings::flags(&self.names, entry);
+        let patient = !matches!(code, ErrorCode::TOPIC_AUTHORIZATION_FAILED | ErrorCode::INVALID_TOPIC_EXCEPTION);
+        let cluster = &mut self.state.cluster;
+        if cluster.unknown_since == Instant::from_millis(0) {
+            cluster.unknown_since = now;
+        }
+        let waited = now >= cluster.unknown_since.after(UNKNOWN_TOPIC_REPORT);
+        if flags & topic::REPORTED == 0 && (waited || !patient) && cluster.report == 0 {
+            (cluster.report, cluster.report_topic, cluster.report_partition) = (code.0, entry, partition);
+            self.topics().set_flags(entry, flags | topic::REPORTED);
         }
     }
 
@@ -330,8 +346,11 @@ impl Control<'_> {
             |slot: &Slot| !slot.is(Slot::LEADERLESS) && slot.leader >= 0 && cluster.nodes.by_id(slot.leader).is_none();
         let strangers = slots.iter().any(stranger);
         let leaderless = slots.iter().any(|slot| slot.is(Slot::LEADERLESS) || slot.leader < 0 || slot.older_epochs > 0);
-        let unknown = strings::entries(&self.names, self.state.names_used)
-            .any(|at| strings::flags(&self.names, at) & topic::KNOWN == 0);
+        let absent = |slot: &Slot| slot.is_beyond(strings::number(&self.names, slot.topic));
+        let unknown = slots.iter().any(absent)
+            || strings::entries(&self.names, self.state.names_used)
+                .any(|at| strings::flags(&self.names, at) & topic::KNOWN == 0);
+        let unnoted = !self.names.is_exclusive();
         let cluster = &mut self.state.cluster;
         if !unknown {
             cluster.unknown_since = Instant::from_millis(0);
@@ -341,7 +360,7 @@ impl Control<'_> {
             cluster.again = true;
             cluster.metadata.wanted = true;
             cluster.metadata.not_before = now;
-        } else if strangers || leaderless || unknown {
+        } else if strangers || leaderless || unknown || unnoted {
             cluster.again = false;
             cluster.metadata.retry(self.config, &mut self.state.random, now);
             if strangers {
@@ -356,8 +375,13 @@ impl Control<'_> {
             0 => Ok(()),
             code => {
                 let topic = TopicName::new(strings::name(&self.names, cluster.report_topic));
-                let error =
-                    BrokerError { api: Api::Metadata, code: ErrorCode(code), topic, partition: -1, fatal: false };
+                let error = BrokerError {
+                    api: Api::Metadata,
+                    code: ErrorCode(code),
+                    topic,
+                    partition: cluster.report_partition,
+                    fatal: false,
+                };
                 Err(error.into())
             }
         }

@@ -12,7 +12,6 @@ use crate::wire::{
 #[cfg(feature = "group")]
 use crate::wire::{heartbeat, join_group, sync_group};
 use crate::{Api, Capacity, Error, Instant, ProtocolErrorKind, Resource};
-use core::time::Duration;
 
 /// What one look at the arrived bytes came to.
 pub(crate) enum Looked {
@@ -38,7 +37,7 @@ impl Control<'_> {
     /// The broker has muted the connection for so long.
     pub(crate) fn throttle(&mut self, link: usize, millis: i32, now: Instant) {
         if let (Ok(millis @ 1..), Some(link)) = (u32::try_from(millis), self.links.get_mut(link)) {
-            link.not_before = link.not_before.max(now.after(Duration::from_millis(millis.into())));
+            link.not_before = link.not_before.max(now.after_millis(millis.into()));
         }
     }
 
@@ -70,7 +69,7 @@ impl Control<'_> {
             if trailing > 0 {
                 return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(trailing)));
             }
-            let deadline = now.after(self.patience(Api::Fetch));
+            let deadline = now.after_millis(self.patience(Api::Fetch));
             if let Some(link) = self.links.get_mut(link) {
                 link.answered(deadline);
                 link.failures = 0;
@@ -119,7 +118,7 @@ impl Control<'_> {
         Ok(match api {
             Api::ApiVersions => {
                 let (i, it) = api_versions::item(p, i)?;
-                (i, self.versions_item(link, it).map(|()| None).map_err(Failure::protocol))
+                (i, self.versions_item(link, it).map(|()| None).map_err(Failure::Fatal))
             }
             Api::Metadata => {
                 let (i, it) = metadata::item(p, i)?;

@@ -45,7 +45,8 @@ impl Control<'_> {
         let speaks = state.mode == Mode::Assigned || member && stable;
         consider(commit.job.wanted && speaks, commit.job.not_before, Api::OffsetCommit);
         let metadata = &state.cluster.metadata;
-        let asks = state.mode != Mode::Nothing;
+        // while a record borrows one of their names, nothing could be noted of topics
+        let asks = state.mode != Mode::Nothing && self.names.is_exclusive();
         let refresh = if metadata.wanted { metadata.not_before } else { state.cluster.refresh_at };
         consider(asks, refresh, Api::Metadata);
         #[cfg(feature = "group")]
@@ -115,9 +116,10 @@ impl Control<'_> {
             return Ok(true);
         };
         match due.api {
-            Api::OffsetCommit if self.state.commit.explicit && !matches!(op, Op::CommitOffsets(_)) => {
-                // its caller has gone, and the list with it
-                self.state.commit.explicit = false;
+            Api::OffsetCommit if !self.state.commit.positions && !matches!(op, Op::CommitOffsets(_)) => {
+                // its caller has gone, and the list with it; the commit before it is over
+                let commit = &mut self.state.commit;
+                (commit.explicit, commit.awaited, commit.finished) = (false, false, true);
                 self.state.commit.job.done();
                 return Ok(true);
             }

@@ -52,8 +52,9 @@ impl Control<'_> {
                 told
             }
         }?;
-        // what does not concern this call waits for the next `poll`
-        if matches!(op, Op::Chunk | Op::Tend | Op::Commit | Op::CommitOffsets(_) | Op::Leave) {
+        // what does not concern this call waits for the next `poll`, unless something does already
+        let waits = matches!(op, Op::Chunk | Op::Tend | Op::Commit | Op::CommitOffsets(_) | Op::Leave);
+        if waits && matches!(self.state.parked, Parked::Nothing) {
             self.state.parked = Parked::Error(error);
             return None;
         }
@@ -71,7 +72,7 @@ impl Control<'_> {
             link.failing_since = now;
         }
         let told = match broken {
-            _ if contacted => link.failing_since.until(now) >= limit,
+            _ if contacted => now >= link.failing_since.after(limit),
             Broken::Protocol(_) | Broken::Timeout => true,
             _ => usize::from(link.failures.saturating_add(1)) % listed == 0,
         };
@@ -118,10 +119,10 @@ impl Control<'_> {
         if index == CONTROL && lost_answer {
             cluster.lose_coordinator();
         }
-        debug!("connection {} lost {} times in a row, again in {} ms", index, failures, crate::time::millis(wait));
+        debug!("connection {} lost {} times in a row, again in {} ms", index, failures, wait);
         link.reset();
         link.failures = failures.saturating_add(1);
-        link.not_before = now.after(wait);
+        link.not_before = now.after_millis(wait);
         link.visited = false;
         self.state.plan = true;
     }

@@ -23,6 +23,7 @@ impl Inbox {
     pub const NEW: Inbox = Inbox { start: 0, end: 0, position: 0, progress: Progress::NEW, topic: 0, error: 0 };
 
     /// What has arrived and is not consumed.
+    #[inline(never)]
     pub fn input<'b>(&self, buffer: &'b [u8]) -> &'b [u8] {
         buffer.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
@@ -32,6 +33,7 @@ impl Inbox {
         self.end.saturating_sub(self.start)
     }
 
+    #[inline(never)]
     pub fn consume(&mut self, n: u32) {
         self.start = self.start.saturating_add(n).min(self.end);
         self.position = self.position.saturating_add(n);

@@ -10,7 +10,7 @@ pub(crate) mod failure;
 pub(crate) mod inbox;
 pub(crate) mod requests;
 
-/// Bytes of a connection's send buffer. A request of any size leaves through it; each of its fields must fit.
+/// Bytes of a connection's send buffer. A request of any size leaves through it.
 pub const SEND_BUFFER: usize = 264;
 
 /// The connection for everything but records.
@@ -62,7 +62,6 @@ pub(crate) struct Link {
     pub first_slot: u16,
     pub tables: u8,
     pub size: u32,
-    pub items: u32,
     /// Not before: reconnecting, or the next request after a throttle.
     pub not_before: Instant,
     /// The answer, the connect or the close is late from here on.
@@ -94,7 +93,6 @@ impl Link {
         first_slot: 0,
         tables: 0,
         size: 0,
-        items: 0,
         not_before: Instant::from_millis(0),
         deadline: Instant::from_millis(0),
         sent_at: Instant::from_millis(0),
@@ -141,7 +139,7 @@ impl Link {
         } else {
             *second = request;
         }
-        (self.unwritten, self.size, self.items, self.out, self.sent, self.sent_at) = (size, size, 0, 0, 0, now);
+        (self.unwritten, self.size, self.out, self.sent, self.sent_at) = (size, size, 0, 0, now);
     }
 
     /// The newest request.
@@ -152,10 +150,11 @@ impl Link {
         }
     }
 
-    /// `tx` holds `bytes` more of the request, `items` of whose items are written now.
-    pub fn filled(&mut self, bytes: usize, items: u32) {
-        (self.out, self.sent, self.items) = (bytes as u16, 0, items);
-        self.unwritten = self.unwritten.saturating_sub(bytes as u32);
+    /// `tx` begins with the next bytes of the request.
+    pub fn fill(&mut self, tx: [u8; SEND_BUFFER]) {
+        self.tx = tx;
+        (self.out, self.sent) = (self.unwritten.min(SEND_BUFFER as u32) as u16, 0);
+        self.unwritten = self.unwritten.saturating_sub(SEND_BUFFER as u32);
     }
 
     pub fn wants_filling(&self) -> bool {

@@ -3,17 +3,20 @@ use super::{Broken, Link, CONTROL, SEND_BUFFER};
 use crate::connection::failure::Failure;
 use crate::drive::Op;
 use crate::partitions::Slot;
-use crate::state::{topic, Control};
+#[cfg(feature = "group")]
+use crate::state::topic;
+use crate::state::Control;
 use crate::strings;
-use crate::time::{millis, millis_i32};
+use crate::time::millis;
+#[cfg(feature = "group")]
+use crate::time::millis_i32;
 use crate::wire::encode::Encoder;
 use crate::wire::{
     fetch, find_coordinator, list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch,
 };
 #[cfg(feature = "group")]
 use crate::wire::{heartbeat, join_group, sync_group};
-use crate::{Api, Capacity, Instant, Resource};
-use core::time::Duration;
+use crate::{Api, Instant, PartitionOffset};
 
 impl Control<'_> {
     /// Sends a request of which everything that it lists is marked already.
@@ -32,39 +35,32 @@ impl Control<'_> {
         let mut counted = Encoder::count();
         let correlation = self.links.get(link).map_or(0, Link::next_id);
         self.encode(&mut counted, link, api, version, correlation, 0, op);
-        let (size, _, largest) = counted.end();
-        if largest > SEND_BUFFER {
-            return Err(Failure::Error(
-                Capacity { what: Resource::SendBuffer, needed: largest, have: SEND_BUFFER }.into(),
-            ));
-        }
-        let deadline = now.after(self.patience(api));
+        let size = counted.size() as u32;
+        let deadline = now.after_millis(self.patience(api));
         if let Some(link) = self.links.get_mut(link) {
-            link.begin(api as i16, version, size as u32, now, deadline);
+            link.begin(api as i16, version, size, now, deadline);
         }
         self.fill(link, op)
     }
 
-    /// How long an answer may take.
-    pub(crate) fn patience(&self, api: Api) -> Duration {
-        if api == Api::ApiVersions {
-            // the first word on a connection belongs to setting it up
-            return self.config.request_timeout.min(self.config.socket_connection_setup_timeout);
-        }
+    /// How long an answer may take, in milliseconds.
+    pub(crate) fn patience(&self, api: Api) -> u64 {
+        let request = millis(self.config.request_timeout);
         let extra = match api {
-            Api::Fetch => self.config.fetch_max_wait,
+            // the first word on a connection belongs to setting it up
+            Api::ApiVersions => return request.min(millis(self.config.socket_connection_setup_timeout)),
+            Api::Fetch => millis(self.config.fetch_max_wait),
             // the broker answers when the slowest member has joined
-            Api::JoinGroup => self.config.max_poll_interval.saturating_add(Duration::from_secs(5)),
-            _ => Duration::ZERO,
+            Api::JoinGroup => millis(self.config.max_poll_interval).saturating_add(5_000),
+            _ => 0,
         };
-        Duration::from_millis(millis(self.config.request_timeout).saturating_add(millis(extra)))
+        request.saturating_add(extra)
     }
 
     /// Writes what fits the send buffer of the request's next part.
     pub(crate) fn fill(&mut self, index: usize, op: &Op<'_, '_>) -> Result<(), Failure> {
         let Some(link) = self.links.get_mut(index).filter(|link| link.wants_filling()) else { return Ok(()) };
-        let (request, size, items, mut tx) = (link.newest(), link.size, link.items, link.tx);
-        let tables = link.tables;
+        let (request, size, unwritten, tables) = (link.newest(), link.size, link.unwritten, link.tables);
         let Some(api) = Api::from_key(request.api) else { return Ok(()) };
         let listed = match api {
             Api::OffsetCommit => !self.state.commit.sent_explicit || matches!(op, Op::CommitOffsets(_)),
@@ -74,15 +70,15 @@ impl Control<'_> {
         if tables != self.state.tables || !listed {
             return Err(Failure::Link(Broken::Closed)); // what it lists is gone, or nobody waits for it
         }
-        let mut e = Encoder::fill(&mut tx, items);
+        let mut tx = [0; SEND_BUFFER];
+        let mut e = Encoder::fill(&mut tx, size.saturating_sub(unwritten) as usize);
         self.encode(&mut e, index, api, request.version, request.id, size.saturating_sub(4), op);
-        let (len, items, _) = e.end();
-        let Some(link) = self.links.get_mut(index) else { return Ok(()) };
-        if len == 0 || len as u32 > link.unwritten {
+        if e.size() != size as usize {
             return Err(Failure::Link(Broken::Closed)); // it no longer has the size that was announced
         }
-        link.tx = tx;
-        link.filled(len, items);
+        if let Some(link) = self.links.get_mut(index) {
+            link.fill(tx);
+        }
         Ok(())
     }
 
@@ -99,7 +95,7 @@ impl Control<'_> {
             Api::FindCoordinator => find_coordinator::request(e, self.consumer_group()),
             Api::Fetch => {
                 fetch::head(e, config, self.fetch_wait(link));
-                self.topics_of(e, link, Slot::LISTED, |e, slot| {
+                self.topics_of(e, link, Slot::LISTED, &|e, slot| {
                     let offset = self.fetch_offset(link, slot);
                     fetch::request_row(e, slot.partition, slot.leader_epoch, offset, config.max_partition_fetch_bytes);
                 });
@@ -107,13 +103,13 @@ impl Control<'_> {
             }
             Api::ListOffsets => {
                 list_offsets::head(e);
-                self.topics_of(e, link, Slot::LISTED, |e, slot| {
+                self.topics_of(e, link, Slot::LISTED, &|e, slot| {
                     list_offsets::request_row(e, slot.partition, slot.leader_epoch, self.wanted_time(slot, op));
                 });
             }
             Api::OffsetForLeaderEpoch => {
                 offset_for_leader_epoch::head(e);
-                self.topics_of(e, link, Slot::LISTED, |e, slot| {
+                self.topics_of(e, link, Slot::LISTED, &|e, slot| {
                     offset_for_leader_epoch::request_row(e, slot.partition, slot.leader_epoch, slot.epoch);
                 });
             }
@@ -122,14 +118,13 @@ impl Control<'_> {
                 offset_commit::head(e, version, self.consumer_group(), generation, member, instance);
                 match op {
                     Op::CommitOffsets(listed) if self.state.commit.sent_explicit => {
-                        let rows = listed.iter().map(|entry| (entry.topic, entry));
-                        by_topic(e, rows, |e, entry| {
+                        by_topic(e, listed, &|e, entry| {
                             let offset = entry.offset.unwrap_or(-1);
                             offset_commit::request_row(e, entry.partition, offset, entry.leader_epoch, entry.metadata);
                         });
                     }
                     _ if self.state.commit.sent_explicit => {} // the caller is gone, and `fill` refuses
-                    _ => self.topics_of(e, CONTROL, Slot::COMMITTING, |e, slot| {
+                    _ => self.topics_of(e, CONTROL, Slot::COMMITTING, &|e, slot| {
                         offset_commit::request_row(e, slot.partition, slot.acked, slot.epoch, "");
                     }),
                 }
@@ -138,11 +133,10 @@ impl Control<'_> {
                 offset_fetch::head(e, self.consumer_group());
                 match op {
                     Op::Committed(listed) if self.state.commit.queried => {
-                        let rows = listed.iter().map(|entry| (entry.topic, entry.partition));
-                        by_topic(e, rows, offset_fetch::request_row);
+                        by_topic(e, listed, &|e, entry| offset_fetch::request_row(e, entry.partition));
                     }
                     _ if self.state.commit.queried => {}
-                    _ => self.topics_of(e, CONTROL, Slot::FETCHING_OFFSET, |e, slot| {
+                    _ => self.topics_of(e, CONTROL, Slot::FETCHING_OFFSET, &|e, slot| {
                         offset_fetch::request_row(e, slot.partition)
                     }),
                 }
@@ -185,9 +179,7 @@ impl Control<'_> {
             #[cfg(feature = "group")]
             Api::LeaveGroup => heartbeat::leave(e, self.consumer_group(), self.state.group.member_id()),
             #[cfg(not(feature = "group"))]
-            _ => {
-                let _ = (topic::SUBSCRIBED, millis_i32(Duration::ZERO));
-            }
+            _ => {}
         }
     }
 
@@ -213,7 +205,7 @@ impl Control<'_> {
 
     /// `array of (topic, array of partition)` over the slots with `flag`; on fetch connections only over those of `link`.
     /// The first slot in turn comes first: its data is what the answer has room for.
-    fn topics_of(&self, e: &mut Encoder<'_>, link: usize, flag: u16, row: impl Fn(&mut Encoder<'_>, &Slot)) {
+    fn topics_of(&self, e: &mut Encoder<'_>, link: usize, flag: u16, row: &dyn Fn(&mut Encoder<'_>, &Slot)) {
         let first = self.links.get(link).map_or(0, |link| link.first_slot);
         let (before, after) = self.slots().split_at_checked(first.into()).unwrap_or((self.slots(), &[]));
         let listed = after
@@ -226,20 +218,16 @@ impl Control<'_> {
 }
 
 /// The same over the application's list.
-fn by_topic<'a, T>(
-    e: &mut Encoder<'_>,
-    rows: impl Iterator<Item = (&'a str, T)> + Clone,
-    row: impl Fn(&mut Encoder<'_>, T),
-) {
-    runs(e, rows, |name| name, row);
+fn by_topic(e: &mut Encoder<'_>, listed: &[PartitionOffset<'_>], row: &dyn Fn(&mut Encoder<'_>, &PartitionOffset<'_>)) {
+    runs(e, listed.iter().map(|entry| (entry.topic, entry)), |name| name, row);
 }
 
 /// Rows of one topic that follow each other share its name.
-fn runs<'a, K: PartialEq + Copy, T>(
+fn runs<'a, K: PartialEq + Copy, T: 'a>(
     e: &mut Encoder<'_>,
-    rows: impl Iterator<Item = (K, T)> + Clone,
+    rows: impl Iterator<Item = (K, &'a T)> + Clone,
     name: impl Fn(K) -> &'a str,
-    row: impl Fn(&mut Encoder<'_>, T),
+    row: &dyn Fn(&mut Encoder<'_>, &T),
 ) {
     let (mut count, mut last) = (0i32, None);
     for (key, _) in rows.clone() {
@@ -247,9 +235,7 @@ fn runs<'a, K: PartialEq + Copy, T>(
             (count, last) = (count.saturating_add(1), Some(key));
         }
     }
-    e.item(|e| {
-        e.i32(count);
-    });
+    e.i32(count);
     let mut rest = rows;
     let mut last = None;
     loop {
@@ -257,9 +243,7 @@ fn runs<'a, K: PartialEq + Copy, T>(
         let Some((key, item)) = rest.next() else { break };
         if last != Some(key) {
             let run = ahead.take_while(|(other, _)| *other == key).count();
-            e.item(|e| {
-                e.str(name(key)).i32(run as i32);
-            });
+            e.str(name(key)).i32(run as i32);
             last = Some(key);
         }
         row(e, item);

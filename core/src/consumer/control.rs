@@ -195,10 +195,13 @@ impl Control<'_> {
         self.drop_unused_names();
     }
 
-    /// By the policy; with none it rests, and the error comes with the first `poll`.
+    /// By the policy; with none it rests, and a `poll` tells.
     fn reset_unless_none(&mut self, at: usize) {
-        if let Err(error) = self.reset_position(at, crate::PartitionErrorKind::NoOffset) {
-            self.state.parked = Parked::Error(error);
+        if self.reset_position(at, crate::PartitionErrorKind::NoOffset).is_err() {
+            self.state.news = true;
+            if let Some(slot) = self.slots_mut().get_mut(at) {
+                slot.set(Slot::UNTOLD);
+            }
         }
     }
 
@@ -207,12 +210,7 @@ impl Control<'_> {
         if self.state.mode == Mode::Subscribed {
             self.leave_group();
         }
-        let mut at = 0;
-        while at < self.state.names_used {
-            let len = strings::name(&self.names, at).len() as u16;
-            self.topics().set_flags(at, 0);
-            at = at.saturating_add(strings::ENTRY as u16).saturating_add(len);
-        }
+        self.topics().clear_flags(u8::MAX);
         self.state.mode = Mode::Nothing;
         self.clear_slots();
     }
@@ -247,12 +245,7 @@ impl Control<'_> {
         if needed > have {
             return Err(Capacity { what: Resource::Names, needed, have }.into());
         }
-        let mut at = 0;
-        while at < self.state.names_used {
-            let (flags, len) = (strings::flags(&self.names, at), strings::name(&self.names, at).len() as u16);
-            self.topics().set_flags(at, flags & !topic::SUBSCRIBED);
-            at = at.saturating_add(strings::ENTRY as u16).saturating_add(len);
-        }
+        self.topics().clear_flags(topic::SUBSCRIBED);
         for name in wanted {
             if let Some(at) = strings::find(&self.names, self.state.names_used, name) {
                 let flags = strings::flags(&self.names, at);

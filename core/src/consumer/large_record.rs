@@ -1,14 +1,10 @@
 //! A record that does not fit the window.
-use crate::consumer::{step, turn, Async, Superloop};
-#[cfg(feature = "std")]
-use crate::consumer::{wait, Blocking};
+use crate::consumer::{step, turn, wait, Async, Blocking, Superloop};
 use crate::drive::{Op, Ready};
 use crate::state::Control;
 use crate::wire::primitives::{copy, item};
 use crate::wire::record;
-#[cfg(feature = "std")]
-use crate::Block;
-use crate::{Clock, Error, Instant, TopicPartition, Transport};
+use crate::{Block, Clock, Error, Instant, TopicPartition, Transport};
 use core::future::poll_fn;
 use core::task::Poll;
 
@@ -83,6 +79,13 @@ impl<'c, IO> LargeRecord<'c, IO> {
         self.control.reborrow()
     }
 
+    /// The record is done with: with `auto_commit_marks` only what is marked is ever committed. It is committed once the CRC
+    /// of its batch is checked, at the batch's end.
+    pub fn mark(&mut self) {
+        let next = self.offset().saturating_add(1);
+        self.control.acknowledge(next);
+    }
+
     /// What was lent is read.
     fn consume(&mut self) {
         let lent = core::mem::take(&mut self.lent);
@@ -97,6 +100,7 @@ impl<'c, IO> LargeRecord<'c, IO> {
         }
         let chunk = self.control.chunk(self.window);
         self.lent = chunk.len();
+        self.control.state.stream.unread = 0;
         chunk
     }
 
@@ -146,12 +150,11 @@ impl<T: Transport + Clock> embedded_io_async::Read for LargeRecord<'_, Async<T>>
     }
 }
 
-#[cfg(feature = "std")]
 impl<T: Transport + Clock + Block> LargeRecord<'_, Blocking<T>> {
     /// The next bytes of the value, where they arrived; empty at its end.
     ///
     /// # Errors
-    /// As for `std::io::Read`, and the kafka error itself.
+    /// [`Error::Transport`] and the like when the connection broke: the record is lent again by a later poll.
     pub fn chunk(&mut self) -> Result<&[u8], Error> {
         let ready = self.wait()?;
         Ok(self.lend(ready))

@@ -289,7 +289,9 @@ impl<'r, IO> Consumer<'r, IO> {
         control.state.plan = true;
         control.state.commit.answered = false;
         // one that is half written is refused by `fill`; the answer to a whole one is nobody's
-        control.state.commit.queried &= control.links.first().is_some_and(|link| link.unwritten > 0);
+        if core::mem::take(&mut control.state.commit.queried) {
+            control.abandon_half_written();
+        }
     }
 
     fn ask_commit(&mut self, explicit: Option<&[PartitionOffset<'_>]>) -> Result<(), Error> {
@@ -305,6 +307,9 @@ impl<'r, IO> Consumer<'r, IO> {
                     if offset < 0 {
                         return Err(UsageError::Negative(offset).into());
                     }
+                }
+                if control.state.commit.sent_explicit {
+                    control.abandon_half_written();
                 }
                 let commit = &mut control.state.commit;
                 commit.job.want();

@@ -24,17 +24,8 @@ pub struct Records<'c, IO> {
     batch: Batch,
     partition: TopicPartition<'c>,
     slot: usize,
-    acknowledges: Acknowledges,
-}
-
-/// What taking a record does to those before it.
-#[derive(Clone, Copy)]
-enum Acknowledges {
-    /// Nothing: `auto_commit_marks`.
-    Marks,
-    Taken,
-    /// Once the CRC of their batch is known to be right.
-    Judged,
+    /// Their CRC was checked, or is not to be: what is done with may be committed at once.
+    judged: bool,
 }
 
 /// What a record's timestamp says.
@@ -168,12 +159,8 @@ impl<'c, IO> Records<'c, IO> {
         let (batch, slot) = (control.state.stream.batch, control.state.stream.slot().unwrap_or(usize::MAX));
         let [_, inbox] = &control.state.inboxes;
         let bytes = inbox.input(window).get(..control.state.stream.lent as usize).unwrap_or_default();
-        let acknowledges = match control.config.auto_commit_marks {
-            true => Acknowledges::Marks,
-            false if control.is_judged() => Acknowledges::Taken,
-            false => Acknowledges::Judged,
-        };
-        Records { control, io, window, bytes, batch, partition, slot, acknowledges }
+        let judged = control.is_judged();
+        Records { control, io, window, bytes, batch, partition, slot, judged }
     }
 
     /// Their topic.
@@ -206,8 +193,11 @@ impl<'c, IO> Records<'c, IO> {
 
     /// Up to and including `record` is done with: with `auto_commit_marks` only this is ever committed.
     pub fn mark(&mut self, record: &Record<'_>) {
-        if record.partition == self.partition {
-            self.control.acknowledge(record.offset.saturating_add(1));
+        let Control { state, table, .. } = &mut self.control;
+        match table.get_mut(self.slot).filter(|_| record.partition == self.partition) {
+            Some(slot) if self.judged => slot.acknowledge(record.offset.saturating_add(1)),
+            Some(_) => state.stream.acknowledge_later(record.offset.saturating_add(1)),
+            None => {}
         }
     }
 
@@ -247,15 +237,15 @@ impl<'c, IO> Records<'c, IO> {
     /// The batch's next record, with all that taking it means.
     #[inline]
     fn take(&mut self) -> Option<Record<'c>> {
-        let Control { state, table, .. } = &mut self.control;
+        let Control { state, table, config, .. } = &mut self.control;
         let (stream, slot) = (&mut state.stream, table.get_mut(self.slot)?);
         if slot.is(Slot::STALE | Slot::PAUSED) || slot.phase != Phase::Ready {
             return None; // a seek or a pause ends the loop; the next poll knows where to go on
         }
-        match self.acknowledges {
-            Acknowledges::Marks => {}
-            Acknowledges::Taken => slot.acknowledge(slot.position),
-            Acknowledges::Judged => stream.acknowledge_later(slot.position),
+        match config.auto_commit_marks {
+            true => {}
+            false if self.judged => slot.acknowledge(slot.position),
+            false => stream.acknowledge_later(slot.position),
         }
         loop {
             let Ok((rest, (head, value, headers))) = item(record::record(self.bytes)) else {

@@ -47,13 +47,37 @@ impl Consumer<'_, Superloop> {
     /// # Errors
     /// [`Error::Broker`] when the broker refuses.
     pub fn commit_sync<T: Transport + ?Sized>(&mut self, now: Instant, net: &mut T) -> Poll<Result<(), Error>> {
-        let open = self.control().state.commit.is_open() || self.control().state.commit.finished;
-        if !open {
-            if let Err(error) = self.ask_commit(None) {
+        self.commit(now, net, None)
+    }
+
+    /// Commits these offsets, of any partitions; call it until it is ready, and nothing else before: a `poll` gives it up.
+    ///
+    /// # Errors
+    /// As [`commit_sync`](Self::commit_sync); [`UsageError::Negative`](crate::UsageError::Negative) also for an entry without an offset.
+    pub fn commit_offsets<T: Transport + ?Sized>(
+        &mut self,
+        now: Instant,
+        net: &mut T,
+        offsets: &[PartitionOffset<'_>],
+    ) -> Poll<Result<(), Error>> {
+        self.commit(now, net, Some(offsets))
+    }
+
+    fn commit<T: Transport + ?Sized>(
+        &mut self,
+        now: Instant,
+        net: &mut T,
+        explicit: Option<&[PartitionOffset<'_>]>,
+    ) -> Poll<Result<(), Error>> {
+        if !self.control().state.commit.awaited {
+            if let Err(error) = self.ask_commit(explicit) {
                 return Poll::Ready(Err(error));
             }
         }
-        self.run(now, net, &mut Op::Commit, false).map(|result| committed(Some(result?)))
+        let mut op = explicit.map_or(Op::Commit, Op::CommitOffsets);
+        let result = self.run(now, net, &mut op, false).map(|result| committed(Some(result?)));
+        self.control().state.commit.awaited = result.is_pending();
+        result
     }
 
     /// Fills in the offsets that the group has committed, of any partitions; call it until it is ready.

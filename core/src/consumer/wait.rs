@@ -96,7 +96,7 @@ impl<T: Transport + Clock> Tend for Blocking<T> {
 }
 
 /// Between two looks at the clock. So many slow ones may follow quick ones before a heartbeat.
-const QUICK_RECORDS: u8 = 7;
+const QUICK_RECORDS: u8 = 15;
 
 impl Control<'_> {
     /// A poll has just tended everything.

@@ -202,7 +202,7 @@ impl Control<'_> {
         let input = self.window().input(window);
         let (_, (_, size, _)) = item(batch::entry(input)).ok()?;
         // the answer's last one is lent by a poll, which asks for more first
-        if self.state.ends || self.state.stream.is_last_batch(size) || size as usize > window.len() {
+        if self.state.news || self.state.stream.is_last_batch(size) || size as usize > window.len() {
             return None;
         }
         let Judged::Good(head, crc) = self.judge(window, position) else { return None };
@@ -245,7 +245,7 @@ impl Control<'_> {
             slot.clear(Slot::END_REPORTED | Slot::END);
         } else if !slot.is(Slot::END_REPORTED) {
             slot.set(Slot::END_REPORTED | Slot::END);
-            (self.state.ends, self.state.stream.fruitful) = (true, true);
+            (self.state.news, self.state.stream.fruitful) = (true, true);
         }
     }
 }

@@ -3,7 +3,7 @@ use crate::connection::failure::Failure;
 use crate::connection::{Link, Phase as LinkPhase, CONTROL};
 use crate::drive::Op;
 use crate::partitions::{Phase, Slot};
-use crate::state::Control;
+use crate::state::{Control, Parked};
 use crate::wire::list_offsets::{EARLIEST, LATEST};
 use crate::{Api, ConnectionId, Instant, Transport};
 
@@ -181,12 +181,12 @@ impl Control<'_> {
         let Some(id) = self.state.cluster.nodes.get(node).filter(|node| node.used).map(|node| node.id) else {
             return demand;
         };
-        let rests = self.rests();
+        let (rests, parked) = (self.rests(), !matches!(self.state.parked, Parked::Nothing));
         for slot in self.slots().iter().filter(|slot| slot.leader == id && !slot.is(Slot::LEADERLESS)) {
             let mine = usize::from(slot.link) == index;
             demand.stale |= mine && slot.is(Slot::STALE);
             demand.offsets |= slot.wants_offset() && (!rests || slot.is(Slot::QUERIED));
-            demand.validate |= slot.phase == Phase::Validate && !rests;
+            demand.validate |= slot.phase == Phase::Validate && !rests && !parked;
             if slot.is_fetchable() && !rests {
                 demand.fetch = true;
                 demand.uncovered |= !mine || !slot.is(Slot::LISTED) || slot.is(Slot::STALE);

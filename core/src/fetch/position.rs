@@ -4,7 +4,7 @@ use crate::config::OffsetReset;
 use crate::drive::{Op, Ready};
 use crate::error::{BrokerError, PartitionError, PartitionErrorKind};
 use crate::partitions::{Phase, Slot};
-use crate::state::Control;
+use crate::state::{Control, Parked};
 use crate::wire::answer::{Item, Row};
 use crate::{Api, Error, ErrorCode, Instant};
 
@@ -117,7 +117,8 @@ impl Control<'_> {
 
     fn validated(&mut self, found: usize, row: Row) -> Result<Option<Ready>, Error> {
         let policy = self.config.auto_offset_reset;
-        let Some(slot) = self.slots_mut().get_mut(found).filter(|slot| slot.phase == Phase::Validate) else {
+        let room = matches!(self.state.parked, Parked::Nothing); // otherwise asked again when what is parked was told
+        let Some(slot) = self.slots_mut().get_mut(found).filter(|slot| slot.phase == Phase::Validate && room) else {
             return Ok(None);
         };
         if row.offset >= slot.position && row.epoch >= 0 {

@@ -64,7 +64,7 @@ pub(crate) struct Stream {
     pub(super) tail: u32,
     pub large_offset: i64,
     /// Bytes of a large record of which the application has read none; 0 it has.
-    pub(super) unread: u32,
+    pub unread: u32,
 }
 
 /// What a step came to.

@@ -12,7 +12,7 @@ use crate::cluster::Job;
 use crate::partitions::{self, Slot};
 use crate::state::{topic, Control, Mode, MEMBER_ID_BYTES};
 use crate::wire::primitives::copy;
-use crate::{strings, Capacity, Error, ErrorCode, Instant, Resource};
+use crate::{Capacity, Error, ErrorCode, Instant, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -282,13 +282,7 @@ impl Control<'_> {
     }
 
     pub(super) fn forget_group_topics(&mut self) {
-        let mut at = 0;
-        while at < self.state.names_used {
-            let flags = strings::flags(&self.names, at);
-            let len = strings::name(&self.names, at).len() as u16;
-            self.topics().set_flags(at, flags & !topic::GROUP);
-            at = at.saturating_add(strings::ENTRY as u16).saturating_add(len);
-        }
+        self.topics().clear_flags(topic::GROUP);
         self.drop_unused_names();
     }
 

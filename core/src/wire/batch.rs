@@ -44,6 +44,7 @@ impl Batch {
     };
 
     /// Where to go on after the batch: not "last record + 1", as compaction may have removed its last records.
+    #[inline(never)]
     pub fn next_offset(&self) -> i64 {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta)).saturating_add(1)
     }

@@ -1,68 +1,44 @@
-//! Requests: written item by item, so that a request of any size leaves through a small send buffer.
-//! The same function runs once to count and then once for each fill of the buffer; items of earlier fills are passed over.
+//! Requests as functions that put bytes: run once to count them, and once for each fill of the send buffer. So a request of any
+//! size, with fields of any size, leaves through a small buffer, and nothing is kept but how many of its bytes have left.
 use super::primitives::copy;
 use crate::Api;
 
-/// One pass over a request's items.
+/// One pass over a request.
 pub(crate) struct Encoder<'a> {
-    buf: &'a mut [u8],
-    counting: bool,
-    /// Bytes put; when counting without limit, otherwise at most `buf.len()` after each item.
+    /// For the bytes from `skip` on, as many as fit.
+    window: &'a mut [u8],
+    skip: usize,
+    /// Bytes that were put.
     len: usize,
-    /// Items that were written, in this pass and before it.
-    written: u32,
-    items: u32,
-    full: bool,
-    /// Bytes of the largest item.
-    largest: usize,
 }
 
 impl<'a> Encoder<'a> {
     /// To learn the size.
     pub fn count() -> Self {
-        Encoder { buf: &mut [], counting: true, len: 0, written: 0, items: 0, full: false, largest: 0 }
+        Encoder { window: &mut [], skip: 0, len: 0 }
     }
 
-    /// To write the items after the first `written`, as many as fit `buf`.
-    pub fn fill(buf: &'a mut [u8], written: u32) -> Self {
-        Encoder { buf, counting: false, len: 0, written, items: 0, full: false, largest: 0 }
+    /// To write what follows the first `skip` bytes.
+    pub fn fill(window: &'a mut [u8], skip: usize) -> Self {
+        Encoder { window, skip, len: 0 }
     }
 
-    /// `(bytes, items written, bytes of the largest item)`.
-    pub fn end(self) -> (usize, u32, usize) {
-        (self.len, self.written, self.largest)
-    }
-
-    /// Bytes that are written together or not at all.
-    pub fn item(&mut self, write: impl FnOnce(&mut Self)) {
-        self.items = self.items.saturating_add(1);
-        if self.full || (!self.counting && self.items <= self.written) {
-            return;
-        }
-        let before = self.len;
-        write(self);
-        self.largest = self.largest.max(self.len.saturating_sub(before));
-        if self.counting {
-        } else if self.len > self.buf.len() {
-            (self.len, self.full) = (before, true);
-        } else {
-            self.written = self.items;
-        }
+    /// Bytes of the whole request.
+    pub fn size(&self) -> usize {
+        self.len
     }
 
     /// The header of a request whose frame has `size` bytes after the size itself.
     pub fn header(&mut self, size: u32, api: Api, version: i16, correlation: i32, client_id: &str) {
-        self.item(|e| {
-            e.i32(size as i32).i16(api as i16).i16(version).i32(correlation).str(client_id);
-        });
+        self.i32(size as i32).i16(api as i16).i16(version).i32(correlation).str(client_id);
     }
 
     fn put(&mut self, bytes: &[u8]) -> &mut Self {
-        let end = self.len.saturating_add(bytes.len());
-        if let Some(room) = self.buf.get_mut(self.len..end) {
+        let (before, inside) = (self.skip.saturating_sub(self.len), self.len.saturating_sub(self.skip));
+        if let (Some(bytes), Some(room)) = (bytes.get(before..), self.window.get_mut(inside..)) {
             copy(room, bytes);
         }
-        self.len = end;
+        self.len = self.len.saturating_add(bytes.len());
         self
     }
     pub fn i8(&mut self, n: i8) -> &mut Self {
@@ -95,35 +71,27 @@ mod tests {
     use super::*;
 
     fn request(e: &mut Encoder<'_>) {
-        e.header(39, Api::Metadata, 7, 5, "mcu");
-        for name in ["alpha", "beta", "gamma"] {
-            e.item(|e| {
-                e.str(name);
-            });
-        }
-        e.item(|e| {
-            e.nullable("").i8(1);
-        });
+        e.header(36, Api::Metadata, 7, 5, "mcu");
+        e.str("alpha").str("beta").str("gamma").nullable("").i8(1);
     }
 
     #[test]
-    fn leaves_through_any_buffer_that_holds_the_largest_item() {
+    fn leaves_through_any_buffer() {
         let mut counted = Encoder::count();
         request(&mut counted);
-        let (size, _, largest) = counted.end();
+        let size = counted.size();
         let mut whole = [0xaa; 64];
-        let mut e = Encoder::fill(&mut whole, 0);
-        request(&mut e);
-        assert_eq!(e.end(), (size, 5, largest));
-        for room in largest..size {
-            let (mut bytes, mut written) = (std::vec::Vec::new(), 0);
+        request(&mut Encoder::fill(&mut whole, 0));
+        assert_eq!((size, &whole[4..12], whole[size]), (40, &[0, 3, 0, 7, 0, 0, 0, 5][..], 0xaa));
+        for room in 1..size {
+            let mut bytes = std::vec::Vec::new();
             while bytes.len() < size {
                 let mut buf = std::vec![0x55; room];
-                let mut e = Encoder::fill(&mut buf, written);
+                let mut e = Encoder::fill(&mut buf, bytes.len());
                 request(&mut e);
-                let (len, items, _) = e.end();
-                assert!(len > 0, "no progress with {room} bytes");
-                (bytes, written) = ([&bytes[..], &buf[..len]].concat(), items);
+                assert_eq!(e.size(), size);
+                let n = room.min(size - bytes.len());
+                bytes.extend_from_slice(&buf[..n]);
             }
             assert_eq!(bytes, whole[..size]);
         }

@@ -49,24 +49,18 @@ pub(crate) fn records_length(version: i16, i: Bytes<'_>) -> Parsed<'_, u32> {
 }
 
 pub(crate) fn head(e: &mut Encoder<'_>, config: &Config<'_>, max_wait: i32) {
-    e.item(|e| {
-        e.i32(-1).i32(max_wait.min(millis_i32(config.fetch_max_wait)));
-        e.i32(config.fetch_min_bytes as i32).i32(config.fetch_max_bytes as i32);
-        e.i8(0).i32(0).i32(-1); // read_uncommitted, no session
-    });
+    e.i32(-1).i32(max_wait.min(millis_i32(config.fetch_max_wait)));
+    e.i32(config.fetch_min_bytes as i32).i32(config.fetch_max_bytes as i32);
+    e.i8(0).i32(0).i32(-1); // read_uncommitted, no session
 }
 
 pub(crate) fn request_row(e: &mut Encoder<'_>, partition: i32, leader_epoch: i32, offset: i64, max_bytes: u32) {
-    e.item(|e| {
-        e.i32(partition).i32(leader_epoch).i64(offset).i64(-1).i32(max_bytes as i32);
-    });
+    e.i32(partition).i32(leader_epoch).i64(offset).i64(-1).i32(max_bytes as i32);
 }
 
 pub(crate) fn tail(e: &mut Encoder<'_>, version: i16) {
-    e.item(|e| {
-        e.i32(0);
-        if version >= 11 {
-            e.str("");
-        }
-    });
+    e.i32(0);
+    if version >= 11 {
+        e.str("");
+    }
 }

@@ -27,7 +27,5 @@ pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
 }
 
 pub(crate) fn request(e: &mut Encoder<'_>, group: &str) {
-    e.item(|e| {
-        e.str(group).i8(0);
-    });
+    e.str(group).i8(0);
 }

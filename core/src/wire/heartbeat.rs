@@ -16,10 +16,6 @@ pub(crate) fn request(e: &mut Encoder<'_>, version: i16, group: &str, generation
 
 /// By member id: works for dynamic and static members alike.
 pub(crate) fn leave(e: &mut Encoder<'_>, group: &str, member: &str) {
-    e.item(|e| {
-        e.str(group);
-    });
-    e.item(|e| {
-        e.str(member);
-    });
+    e.str(group);
+    e.str(member);
 }

@@ -147,31 +147,19 @@ pub(crate) fn request<'a>(
     assignor: &str,
     topics: impl Iterator<Item = &'a str> + Clone,
 ) {
-    e.item(|e| {
-        e.str(join.group);
-    });
-    e.item(|e| {
-        e.i32(join.session_timeout).i32(join.rebalance_timeout).str(join.member);
-    });
-    e.item(|e| {
-        if version >= 5 {
-            e.nullable(join.instance);
-        }
-        e.str("consumer").i32(1).str(assignor);
-    });
+    e.str(join.group);
+    e.i32(join.session_timeout).i32(join.rebalance_timeout).str(join.member);
+    if version >= 5 {
+        e.nullable(join.instance);
+    }
+    e.str("consumer").i32(1).str(assignor);
     let (mut count, mut bytes) = (0i32, 2 + 4 + 4 + 4usize);
     for topic in topics.clone() {
         (count, bytes) = (count.saturating_add(1), bytes.saturating_add(2).saturating_add(topic.len()));
     }
-    e.item(|e| {
-        e.i32(bytes as i32).i16(1).i32(count);
-    });
+    e.i32(bytes as i32).i16(1).i32(count);
     for topic in topics {
-        e.item(|e| {
-            e.str(topic);
-        });
+        e.str(topic);
     }
-    e.item(|e| {
-        e.i32(-1).i32(0); // no user data, nothing owned
-    });
+    e.i32(-1).i32(0); // no user data, nothing owned
 }

@@ -23,13 +23,9 @@ fn row<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
 }
 
 pub(crate) fn head(e: &mut Encoder<'_>) {
-    e.item(|e| {
-        e.i32(-1).i8(0); // no replica, read_uncommitted
-    });
+    e.i32(-1).i8(0); // no replica, read_uncommitted
 }
 
 pub(crate) fn request_row(e: &mut Encoder<'_>, partition: i32, leader_epoch: i32, timestamp: i64) {
-    e.item(|e| {
-        e.i32(partition).i32(leader_epoch).i64(timestamp);
-    });
+    e.i32(partition).i32(leader_epoch).i64(timestamp);
 }

@@ -89,15 +89,9 @@ fn next(p: &mut Progress) {
 /// `names` may be walked twice: once for their number.
 pub(crate) fn request<'a>(e: &mut Encoder<'_>, names: impl Iterator<Item = &'a str> + Clone, auto_create: bool) {
     let count = names.clone().count() as i32;
-    e.item(|e| {
-        e.i32(count);
-    });
+    e.i32(count);
     for name in names {
-        e.item(|e| {
-            e.str(name);
-        });
+        e.str(name);
     }
-    e.item(|e| {
-        e.i8(auto_create.into());
-    });
+    e.i8(auto_create.into());
 }

@@ -24,15 +24,9 @@ pub(crate) mod sync_group;
 
 /// How OffsetCommit, SyncGroup and Heartbeat begin: who speaks. `instance` is `None` in versions without it.
 fn member_head(e: &mut encode::Encoder<'_>, group: &str, generation: i32, member: &str, instance: Option<&str>) {
-    e.item(|e| {
-        e.str(group);
-    });
-    e.item(|e| {
-        e.i32(generation).str(member);
-    });
-    e.item(|e| {
-        if let Some(instance) = instance {
-            e.nullable(instance);
-        }
-    });
+    e.str(group);
+    e.i32(generation).str(member);
+    if let Some(instance) = instance {
+        e.nullable(instance);
+    }
 }

@@ -22,10 +22,6 @@ pub(crate) fn head(e: &mut Encoder<'_>, version: i16, group: &str, generation: i
 }
 
 pub(crate) fn request_row(e: &mut Encoder<'_>, partition: i32, offset: i64, epoch: i32, metadata: &str) {
-    e.item(|e| {
-        e.i32(partition).i64(offset).i32(epoch);
-    });
-    e.item(|e| {
-        e.str(metadata); // "" as Java sends it
-    });
+    e.i32(partition).i64(offset).i32(epoch);
+    e.str(metadata); // "" as Java sends it
 }

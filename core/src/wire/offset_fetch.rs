@@ -34,13 +34,9 @@ fn row<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
 }
 
 pub(crate) fn head(e: &mut Encoder<'_>, group: &str) {
-    e.item(|e| {
-        e.str(group);
-    });
+    e.str(group);
 }
 
 pub(crate) fn request_row(e: &mut Encoder<'_>, partition: i32) {
-    e.item(|e| {
-        e.i32(partition);
-    });
+    e.i32(partition);
 }

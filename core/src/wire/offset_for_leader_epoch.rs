@@ -18,13 +18,9 @@ fn row<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
 }
 
 pub(crate) fn head(e: &mut Encoder<'_>) {
-    e.item(|e| {
-        e.i32(-1);
-    });
+    e.i32(-1);
 }
 
 pub(crate) fn request_row(e: &mut Encoder<'_>, partition: i32, current_epoch: i32, epoch: i32) {
-    e.item(|e| {
-        e.i32(partition).i32(current_epoch).i32(epoch);
-    });
+    e.i32(partition).i32(current_epoch).i32(epoch);
 }

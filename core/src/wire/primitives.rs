@@ -45,7 +45,6 @@ pub(crate) fn take(n: usize) -> impl Fn(Bytes<'_>) -> Parsed<'_, Bytes<'_>> {
 
 macro_rules! be {
     ($name:ident, $t:ty, $n:literal) => {
-        #[inline]
         pub(crate) fn $name(i: Bytes<'_>) -> Parsed<'_, $t> {
             match i.split_first_chunk::<$n>() {
                 Some((head, rest)) => Ok((rest, <$t>::from_be_bytes(*head))),

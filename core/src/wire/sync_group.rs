@@ -82,9 +82,7 @@ pub(crate) fn head(
     assignments: u32,
 ) {
     super::member_head(e, group, generation, member, (version >= 3).then_some(instance));
-    e.item(|e| {
-        e.i32(assignments as i32);
-    });
+    e.i32(assignments as i32);
 }
 
 /// One member's assignment: `topics` are names with their run of partitions. Version 0: the layout is the same up to 3.
@@ -98,20 +96,12 @@ pub(crate) fn assignment<'a>(
         count = count.saturating_add(1);
         bytes = bytes.saturating_add(6).saturating_add(name.len()).saturating_add(run.len().saturating_mul(4));
     }
-    e.item(|e| {
-        e.str(member).i32(bytes as i32).i16(0).i32(count);
-    });
+    e.str(member).i32(bytes as i32).i16(0).i32(count);
     for (name, run) in topics {
-        e.item(|e| {
-            e.str(name).i32(run.len() as i32);
-        });
+        e.str(name).i32(run.len() as i32);
         for partition in run {
-            e.item(|e| {
-                e.i32(partition as i32);
-            });
+            e.i32(partition as i32);
         }
     }
-    e.item(|e| {
-        e.i32(-1);
-    });
+    e.i32(-1);
 }

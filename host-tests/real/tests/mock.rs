@@ -142,7 +142,6 @@ fn a_membership_that_is_over_begins_again() -> Outcome {
 /// What is final is told with API and code, by `poll` or by the call that waited.
 #[test]
 fn what_is_final_is_told() -> Outcome {
-    // the mock answers OffsetFetch's in a partition, where it is about that one
     let cases = [
         (ApiKey::JoinGroup, 30, "the broker answered JoinGroup with GROUP_AUTHORIZATION_FAILED", true),
         (ApiKey::JoinGroup, 26, "the broker answered JoinGroup with INVALID_SESSION_TIMEOUT", true),
@@ -150,7 +149,7 @@ fn what_is_final_is_told() -> Outcome {
         (ApiKey::SyncGroup, 30, "the broker answered SyncGroup with GROUP_AUTHORIZATION_FAILED", true),
         (ApiKey::Heartbeat, 30, "the broker answered Heartbeat with GROUP_AUTHORIZATION_FAILED", true),
         (ApiKey::FindCoordinator, 30, "the broker answered FindCoordinator with GROUP_AUTHORIZATION_FAILED", true),
-        (ApiKey::OffsetFetch, 30, "the broker answered OffsetFetch with GROUP_AUTHORIZATION_FAILED", false),
+        (ApiKey::OffsetFetch, 30, "the broker answered OffsetFetch with GROUP_AUTHORIZATION_FAILED", true),
         (ApiKey::ListOffsets, 29, "the broker answered ListOffsets with TOPIC_AUTHORIZATION_FAILED (29) for t-", false),
         (ApiKey::Fetch, 29, "the broker answered Fetch with TOPIC_AUTHORIZATION_FAILED (29) for t-", false),
         (ApiKey::Fetch, 2, "rests at offset 0: the broker answered CORRUPT_MESSAGE (2)", false),

@@ -1,7 +1,9 @@
 //! `cargo xtask`: every check of the repository in named stages, and the tools they need.
 
 mod memory;
+mod readme;
 mod setup;
+mod sizes;
 mod stages;
 
 use setup::Tool;
@@ -15,7 +17,8 @@ const USAGE: &str = "usage: cargo xtask list                        the stages
        cargo xtask test extended [STAGE…]    what takes longer
        cargo xtask bench [NAME…]             write the README's figures (about 10 minutes), or print these
        cargo xtask setup                     install the tools of all stages
-       cargo xtask memory                    write the memory table of the README";
+       cargo xtask memory                    write the README's table of RAM
+       cargo xtask sizes                     write the README's table of flash";
 
 fn main() -> ExitCode {
     std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("the workspace exists");
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         ["bench", ref names @ ..] => report(bench(names)),
         ["setup"] => report(setup::ensure(Tool::ALL)),
         ["memory"] => report(memory::write()),
+        ["sizes"] => report(setup::ensure(&[Tool::Rust]).and_then(|()| sizes::write())),
         _ => {
             eprintln!("{USAGE}");
             ExitCode::from(2)

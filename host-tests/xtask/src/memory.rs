@@ -1,36 +1,21 @@
 //! The README's table of a consumer's memory, read out of the crate `nanokafka-memory` as built for 32 bits.
 
+use crate::readme;
 use crate::stages::cargo;
 use std::fmt::Write;
 use std::path::Path;
 
 const TARGET: &str = "thumbv7em-none-eabihf";
 const MARK: &[u8] = b"nanokafka-memory";
-const README: &str = "README.md";
-const BEGIN: &str = "<!-- memory -->\n";
-const END: &str = "<!-- /memory -->";
 
 /// Writes the table.
 pub fn write() -> Result<(), String> {
-    let (before, _, after) = readme()?;
-    std::fs::write(README, before + &table()? + &after).map_err(|error| format!("{README}: {error}"))
+    readme::write("memory", &table()?)
 }
 
 /// Fails if the table is not what [`write`] would write.
 pub fn check() -> Result<(), String> {
-    let (new, (_, old, _)) = (table()?, readme()?);
-    match old == new {
-        true => Ok(()),
-        false => Err(format!("the memory table of {README} is out of date: cargo xtask memory. It must be\n{new}")),
-    }
-}
-
-/// What is before, between and behind the marks.
-fn readme() -> Result<(String, String, String), String> {
-    let text = std::fs::read_to_string(README).map_err(|error| format!("{README}: {error}"))?;
-    let begin = text.find(BEGIN).ok_or(format!("{README} has no {BEGIN}"))? + BEGIN.len();
-    let end = text[begin..].find(END).ok_or(format!("{README} has no {END}"))? + begin;
-    Ok((text[..begin].into(), text[begin..end].into(), text[end..].into()))
+    readme::check("memory", &table()?)
 }
 
 fn table() -> Result<String, String> {

@@ -38,6 +38,7 @@ enum Front {
 
 pub struct Client {
     cluster: Cluster,
+    weather: Weather,
     front: Front,
     /// For `stats` and cuts.
     pub net: Net,
@@ -110,7 +111,7 @@ impl Client {
                 Front::Superloop(Box::new(consumer), net.clone())
             }
         };
-        Client { cluster: cluster.clone(), front, net, carried: Stats::default() }
+        Client { cluster: cluster.clone(), weather, front, net, carried: Stats::default() }
     }
 
     pub fn control(&mut self) -> Control<'_> {
@@ -224,7 +225,12 @@ impl Client {
         moved || self.cluster.sleep()
     }
 
-    /// Goes on until `done`, for at most `millis`; errors that name a lost connection are passed over in a cut.
+    fn is_cut(&self) -> bool {
+        matches!(self.weather, Weather::Cut(_)) && !self.net.is_cut_pending()
+    }
+
+    /// Goes on until `done`, for at most `millis`. No error is passed over, but that of a large record which breaks off
+    /// because its connection was cut.
     pub fn until(&mut self, millis: u64, mut done: impl FnMut(&Seen) -> bool) -> Vec<Seen> {
         let until = self.cluster.millis() + millis;
         let mut all = Vec::new();
@@ -237,7 +243,7 @@ impl Client {
                         return all;
                     }
                 }
-                Some(Err(Error::Transport(_) | Error::Protocol(_))) => {}
+                Some(Err(Error::Transport(_))) if self.is_cut() => {}
                 Some(Err(error)) => panic!("{error}:\n{}", tail(&self.cluster)),
                 None => panic!("not within {millis} ms; seen {all:?}\n{}", tail(&self.cluster)),
             }

@@ -1,6 +1,6 @@
 //! Scenarios of one consumer, each in all weathers: every record exactly once, every answer of the broker a legal reaction's.
 use crate::client::{in_all_weathers, Client, Seen, Sizes, Weather, SMALL};
-use nanokafka::{Config, Error, LargeRecords, OffsetReset, TopicPartition, UsageError};
+use nanokafka::{Config, Error, ErrorCode, LargeRecords, OffsetReset, TopicPartition, UsageError};
 use nanokafka_scripted::{batch, marker, record, Api, Batch, Cluster, Marker, Record};
 use std::time::Duration;
 
@@ -524,4 +524,68 @@ fn a_pause_behind_the_last_record_does_not_spare_a_batch_its_verdict() {
     assert_eq!(told, Some((nanokafka::PartitionErrorKind::Corrupt, 0, 30)));
     let _ = client.close();
     assert_eq!(cluster.committed_offset("g", "t", 0), None);
+}
+
+#[test]
+fn a_partition_that_the_topic_does_not_have_is_told_once() {
+    let cluster = cluster(1);
+    cluster.topic("t", 2).append(0, batch().fill(1, 10));
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG);
+    client.assign(&[TopicPartition::new("t", 0), TopicPartition::new("t", 7)]);
+    let (mut told, mut read) = (vec![], 0);
+    while let Some(seen) = client.next_before(60_000) {
+        match seen {
+            Err(Error::Broker(error)) => told.push((error.topic.as_str().to_string(), error.partition, error.code)),
+            Ok(seen) => read += count(&seen),
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((told, read), (vec![("t".to_string(), 7, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)], 1));
+}
+
+#[test]
+fn a_large_record_of_one_chunk_is_read_and_can_be_marked() {
+    use nanokafka::{Consumer, Event, Seed, Storage, Superloop};
+    for mark in [false, true] {
+        let cluster = cluster(1);
+        cluster.topic("t", 1).append(0, batch().record("k", [7; 600])).append(0, batch().fill(1, 10));
+        let mut net = cluster.net(2);
+        let config = CONFIG.group_id("g").auto_commit_marks(true);
+        let storage = Storage::boxed(1, 2, 512);
+        let mut consumer = Consumer::<Superloop>::new(storage, config, Superloop, Seed::new([9; 32])).unwrap();
+        consumer.assign(&[TopicPartition::new("t", 0)]).unwrap();
+        let mut read = 0;
+        while read == 0 {
+            match consumer.poll(cluster.now(), &mut net) {
+                Ok(Some(Event::LargeRecord(mut record))) => {
+                    while read == 0 {
+                        match record.chunk(cluster.now(), &mut net) {
+                            std::task::Poll::Ready(chunk) => read += chunk.unwrap().len(),
+                            std::task::Poll::Pending => drop(cluster.sleep()),
+                        }
+                    }
+                    if mark {
+                        record.mark();
+                    }
+                }
+                Ok(_) => drop(cluster.sleep()),
+                Err(error) => panic!("{error}"),
+            }
+        }
+        let mut records = 0;
+        while records == 0 {
+            match consumer.poll(cluster.now(), &mut net).unwrap() {
+                Some(Event::Records(lent)) => records += lent.count(),
+                Some(Event::Skipped(_)) => panic!("a chunk of it was read"),
+                _ => drop(cluster.sleep()),
+            }
+        }
+        let mut result = consumer.commit_sync(cluster.now(), &mut net);
+        while result.is_pending() {
+            cluster.sleep();
+            result = consumer.commit_sync(cluster.now(), &mut net);
+        }
+        let committed = cluster.committed("g", "t", 0).map(|committed| committed.offset);
+        assert_eq!(committed, mark.then_some(1), "marked: {mark}");
+    }
 }

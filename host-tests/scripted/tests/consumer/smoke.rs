@@ -43,11 +43,14 @@ fn read(cluster: &Cluster, net: &mut Net, config: Config<'_>, expected: usize) -
         Consumer::<Superloop>::new(Storage::boxed(4, 4, 512), config, Superloop, SEED).expect("a configuration");
     consumer.assign(&[0, 1, 2, 3].map(|partition| TopicPartition::new("t", partition))).unwrap();
     let mut seen: [Vec<Record>; 4] = Default::default();
+    let mut turn = 0;
     while seen.iter().map(Vec::len).sum::<usize>() < expected {
+        not_ahead(cluster, |partition| seen[partition as usize].len() as i64);
+        turn += 1;
         match consumer.poll(cluster.now(), net) {
             Ok(Some(Event::Records(mut records))) => {
                 let list = &mut seen[records.topic_partition().partition as usize];
-                list.extend(records.by_ref().map(|record| owned(&record)));
+                list.extend(records.by_ref().take(turn % 4).map(|record| owned(&record)));
             }
             Ok(Some(_)) => {}
             Ok(None) => {
@@ -60,6 +63,14 @@ fn read(cluster: &Cluster, net: &mut Net, config: Config<'_>, expected: usize) -
         }
     }
     seen
+}
+
+/// Nothing is committed that was not handed out: `next` is the offset behind what was, from 0 on without gaps.
+fn not_ahead(cluster: &Cluster, next: impl Fn(i32) -> i64) {
+    for partition in 0..4 {
+        let (committed, handed) = (cluster.committed_offset("g", "t", partition).unwrap_or(0), next(partition));
+        assert!(committed <= handed, "t-{partition}: {committed} committed, {handed} handed out");
+    }
 }
 
 fn config() -> Config<'static> {
@@ -121,8 +132,10 @@ fn in_random_trouble() {
         }
         let mut net = cluster.net(4);
         net.jitter(seed);
-        let seen = read(&cluster, &mut net, config().fetch_max_wait(Duration::from_secs(1)), 48 + 200);
+        let config = config().fetch_max_wait(Duration::from_secs(1)).group_id("g");
+        let seen = read(&cluster, &mut net, config.auto_commit_interval(Duration::from_millis(500)), 48 + 200);
         check(&cluster, seen);
+        assert!(cluster.count(Api::OffsetCommit) > 20);
     }
 }
 
@@ -174,21 +187,27 @@ fn share(cluster: &Cluster, expected: usize) {
     let mut nets = [cluster.net(4), cluster.net(4)];
     let mut consumers = [0, 1].map(|i| {
         let config = config().group_id("g").session_timeout(Duration::from_secs(10));
+        let config = config.auto_commit_interval(Duration::from_millis(500));
         let mut consumer =
             Consumer::<Superloop>::new(Storage::boxed(4, 4, 4096), config, Superloop, Seed::new([i; 32])).unwrap();
         consumer.subscribe(&["t"]).unwrap();
         consumer
     });
-    let (mut assigned, mut seen) = ([0, 0], BTreeSet::new());
+    let (mut assigned, mut seen, mut turn) = ([0, 0], BTreeSet::new(), 0);
     while assigned != [2, 2] || seen.len() < expected {
         let mut next = Instant::NEVER;
+        not_ahead(cluster, |partition| {
+            let handed = seen.range((partition, 0)..(partition + 1, 0));
+            handed.last().map_or(0, |&(_, offset): &(i32, i64)| offset + 1)
+        });
+        turn += 1;
         for (i, consumer) in consumers.iter_mut().enumerate() {
             match consumer.poll(cluster.now(), &mut nets[i]) {
                 Ok(Some(Event::Assigned(partitions))) => assigned[i] = partitions.count(),
                 Ok(Some(Event::Revoked(_) | Event::Lost(_))) => assigned[i] = 0,
                 Ok(Some(Event::Records(mut records))) => {
                     let partition = records.topic_partition().partition;
-                    seen.extend(records.by_ref().map(|record| (partition, record.offset())));
+                    seen.extend(records.by_ref().take(turn % 4).map(|record| (partition, record.offset())));
                 }
                 Ok(_) => {}
                 Err(error) => {
