@@ -215,8 +215,8 @@ pub fn batches_and_records_larger_than_the_window_pass_through_it<P: Platform>(m
 pub fn a_reset_at_any_byte_loses_and_repeats_nothing<P: Platform>(mut platform: P) {
     fill(&mut platform);
     let config = config(&platform).reconnect_backoff(Duration::from_millis(5)).retry_backoff(Duration::from_millis(5));
-    let read_cuts = [0, 3, 4, 300, 464, 465, 600, 700, 1_000, 2_048, 3_000, 5_000].map(|at| (Direction::ToClient, at));
-    let write_cuts = [0, 1, 20, 40, 80, 120, 200].map(|at| (Direction::ToBroker, at));
+    let read_cuts = [0, 3, 4, 300, 464, 465, 600, 700, 1_000, 1_500, 2_048, 2_400].map(|at| (Direction::ToClient, at));
+    let write_cuts = [0, 1, 20, 40, 60, 80, 120].map(|at| (Direction::ToBroker, at));
     for (direction, after) in read_cuts.into_iter().chain(write_cuts) {
         let before = platform.cluster(move |cluster| {
             // the control connection, then the leader's
@@ -232,7 +232,7 @@ pub fn a_reset_at_any_byte_loses_and_repeats_nothing<P: Platform>(mut platform: 
             cluster.heal();
             cluster.connects().len()
         }) - before;
-        assert!(made > 2 || after >= 120, "{direction:?} {after}: {made} connections, so nothing was cut");
+        assert!(made > 2, "{direction:?} {after}: {made} connections, so nothing was cut");
     }
 }
 

@@ -84,8 +84,8 @@ impl<'s> Link<'_, 's> {
     }
 
     fn query(&mut self, host: &str) -> Result<(), TransportError> {
-        let query = find::<dns::Socket>(self.sockets, self.state.names.ok_or_else(|| TransportError::new(Kind::Name))?)
-            .and_then(|names| names.start_query(self.interface.context(), host, DnsQueryType::A).ok());
+        let names = self.state.names.and_then(|names| find::<dns::Socket>(self.sockets, names));
+        let query = names.and_then(|names| names.start_query(self.interface.context(), host, DnsQueryType::A).ok());
         match query {
             Some(query) => {
                 self.slot.phase = Phase::Resolving(query);
