@@ -33,6 +33,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "bench", about: "what the benchmark computes with; `cargo xtask bench` runs it", needs: &[Rust], run: bench },
     Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
     Stage { name: "real", about: "the consumer against real Kafka: records, commits, groups, faults", needs: &[Rust, Jdk, Maven], run: real },
+    Stage { name: "verifiable", about: "what Kafka's own system tests ask of a consumer, with processes", needs: &[Rust, Jdk, Maven], run: verifiable },
 ];
 
 /// `cargo xtask test extended`.
@@ -149,6 +150,11 @@ fn old_brokers() -> Outcome {
 fn real() -> Outcome {
     // one cluster, and one measurement, at a time
     tests("-p nanokafka-real -- --test-threads=1")
+}
+
+fn verifiable() -> Outcome {
+    // they wait for timeouts most of the time
+    tests("-p nanokafka-verifiable-consumer -- --test-threads=3")
 }
 
 fn real_long() -> Outcome {
