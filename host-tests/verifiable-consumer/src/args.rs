@@ -20,7 +20,7 @@ usage: nanokafka-verifiable-consumer --bootstrap-server HOST:PORT[,…] --topic 
   --max-messages N                               end after N records (default: -1, never)
   --verbose                                      an event for each record
   --command-config FILE, --consumer.config FILE  Java properties; flags and their defaults take precedence
-  --close-timeout MS                             taken and not used: closing takes at most 9 s
+  --close-timeout MS                             taken and not used: the end takes at most 7 s
   --help                                         this text
 
 Events are JSON on standard output, one a line; all else goes to standard error. SIGTERM and SIGINT end it. Exit code: 0

@@ -1,10 +1,12 @@
 //! Kafka's VerifiableConsumer with this consumer inside: the flags and events by which Kafka's own system tests drive any
-//! client. In a harness:
+//! client. For ducktape it is a `--globals`:
 //!
 //! ```text
-//! ducktape --globals '{"VerifiableConsumer": {"class": "kafkatest.services.verifiable_client.VerifiableClientApp",
-//!     "exec_cmd": "/path/to/nanokafka-verifiable-consumer"}}' tests/kafkatest/tests/client/consumer_test.py
+//! {"VerifiableConsumer": {"class": "kafkatest.services.verifiable_client.VerifiableClientApp",
+//!     "exec_cmd": "/path/to/nanokafka-verifiable-consumer", "pids": "pgrep -f '[n]anokafka-verifiable-consumer'"}}
 //! ```
+//!
+//! The brackets keep the pattern from matching the shell that it stands in.
 
 mod args;
 mod events;

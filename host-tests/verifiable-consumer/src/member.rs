@@ -25,7 +25,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// How long a commit is waited for at a time. A signal comes at worst in one, a last one follows, and closing takes 5 s: the
 /// harness wants the end within 10 s.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Consumes until it is told to stop, has seen enough or fails for good; and ends in order in any case.
 ///
@@ -129,7 +129,10 @@ impl<W: Write> Member<'_, W> {
 
     /// A static member keeps its partitions: it is expected back.
     fn close(mut self, is_static: bool) -> Outcome {
-        let committed = self.commit();
+        let committed = self.commit().and_then(|()| match self.commits && !self.uncommitted.is_empty() {
+            true => Err("the last commit had no answer".into()),
+            false => Ok(()),
+        });
         // before the group can give them to somebody else
         let given_up = if is_static { Ok(()) } else { self.give_up() };
         let closed = self.consumer.close();

@@ -107,12 +107,13 @@ pub struct Group {
     arrived: u64,
     /// By partition, whoever told it.
     pub position: BTreeMap<i32, i64>,
-    committed: BTreeMap<i32, i64>,
+    pub committed: BTreeMap<i32, i64>,
     pub consumed: i64,
-    produced: i64,
+    /// Records.
+    pub produced: i64,
     auto_commit: bool,
     /// Somebody was killed: what it had not committed is read again.
-    killed: bool,
+    pub killed: bool,
 }
 
 impl Group {
@@ -230,9 +231,14 @@ impl Group {
 
     /// Signals a member and waits for its orderly end.
     pub fn stop(&mut self, member: usize, signal: &str) -> ExitStatus {
-        let pid = self.members[member].process.id().to_string();
-        assert!(Command::new("sh").args(["-c", &format!("kill -{signal} {pid}")]).status().unwrap().success());
+        self.signal(member, signal);
         self.ended(member, STOP)
+    }
+
+    pub fn signal(&self, member: usize, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.members[member].process.id());
+        let status = Command::new("sh").args(["-c", &kill]).status();
+        assert!(status.is_ok_and(|status| status.success()), "{kill}");
     }
 
     /// Waits until a member has ended after a `shutdown_complete`.

@@ -3,7 +3,9 @@
 mod harness;
 
 use harness::{kafka, program, unique, Group, Outcome, State, SOON, STOP};
+use nanokafka_brokers::{Cluster, RELEASE};
 use serde_json::{json, Value};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// One, two, three members and back to one, with records before, during and after each step.
@@ -116,13 +118,13 @@ fn a_static_member_that_comes_back_is_not_noticed() -> Outcome {
     group.settle(2);
     group.produce(10)?;
     group.catch_up();
-    let revocations = group.members[other].revocations;
+    let revocations = [other, first].map(|member| group.members[member].revocations);
     assert!(group.stop(first, "TERM").success());
     group.produce(10)?;
     group.start(&["--group-instance-id", "device"])?;
     group.settle(2);
     group.catch_up();
-    assert_eq!(group.members[other].revocations, revocations);
+    assert_eq!([other, first].map(|member| group.members[member].revocations), revocations, "nothing changes hands");
     Ok(())
 }
 
@@ -161,11 +163,7 @@ fn latest_begins_with_what_comes_after_the_assignment() -> Outcome {
     group.consumed = 10;
     group.start(&[])?;
     group.settle(1);
-    // the position is asked for after the assignment
-    group.wait("nothing", Duration::MAX, {
-        let start = Instant::now();
-        move |_| start.elapsed() > Duration::from_secs(1)
-    });
+    sleep(Duration::from_secs(1)); // the position is asked for after the assignment
     group.produce(10)?;
     group.catch_up();
     Ok(())
@@ -191,6 +189,40 @@ fn it_stops_in_time_without_a_broker() -> Outcome {
         group.wait("its start", SOON, |group| group.members[member].state == State::Started);
         assert!(group.stop(member, signal).success());
     }
+    Ok(())
+}
+
+#[test]
+fn it_stops_in_time_while_the_broker_is_frozen_and_tells_no_commit_without_an_answer() -> Outcome {
+    let mut cluster = Cluster::start(1, RELEASE, &[])?;
+    let mut group =
+        Group::new("frozen", 1, &["--group-instance-id", "device", "--bootstrap-server", cluster.bootstrap()])?;
+    for command in [format!("create {} 1 1", group.topic), "producer p".to_owned()] {
+        cluster.admin(&command)?;
+    }
+    let member = group.start(&[])?;
+    group.settle(1);
+    cluster.admin(&format!("send p {} 0 100 100", group.topic))?;
+    group.produced = 100;
+    group.catch_up();
+    // its fetch is out and will be answered while it sleeps; its commit will not
+    group.signal(member, "STOP");
+    cluster.admin(&format!("send p {} 0 100 100", group.topic))?;
+    group.produced = 200;
+    sleep(Duration::from_millis(300));
+    cluster.stop(1)?;
+    group.signal(member, "CONT");
+    group.wait("records whose commit has no answer", SOON, |group| group.position != group.committed);
+    assert_eq!(group.stop(member, "TERM").code(), Some(1));
+    let errors = group.members[member].errors();
+    assert!(errors.lines().last().is_some_and(|why| why.contains("commit")), "{errors}");
+    assert_ne!(group.position, group.committed);
+    cluster.cont(1)?;
+    group.killed = true; // as far as what was not committed goes
+    let next = group.start(&[])?;
+    group.catch_up();
+    assert!(group.stop(next, "TERM").success());
+    assert_eq!(cluster.admin(&format!("committed {}", group.name))?, format!("{{{}-0=200}}", group.topic));
     Ok(())
 }
 
