@@ -218,11 +218,13 @@ fn it_stops_in_time_while_the_broker_is_frozen_and_tells_no_commit_without_an_an
     assert!(errors.lines().last().is_some_and(|why| why.contains("commit")), "{errors}");
     assert_ne!(group.position, group.committed);
     cluster.cont(1)?;
-    group.killed = true; // as far as what was not committed goes
+    group.killed = true; // whether the broker still takes that commit or not
     let next = group.start(&[])?;
+    cluster.admin(&format!("send p {} 0 100 100", group.topic))?;
+    group.produced = 300;
     group.catch_up();
     assert!(group.stop(next, "TERM").success());
-    assert_eq!(cluster.admin(&format!("committed {}", group.name))?, format!("{{{}-0=200}}", group.topic));
+    assert_eq!(cluster.admin(&format!("committed {}", group.name))?, format!("{{{}-0=300}}", group.topic));
     Ok(())
 }
 
