@@ -38,6 +38,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "demo", about: "cargo demo, embedded and on real Kafka", needs: &[Rust, Jdk, Maven], run: demo },
     Stage { name: "real", about: "the consumer against real Kafka: records, commits, groups, faults", needs: &[Rust, Jdk, Maven], run: real },
     Stage { name: "firmware", about: "two emulated boards against real Kafka: what they print, commit and keep", needs: &[Rust, Jdk, Maven, Qemu], run: firmware },
+    Stage { name: "verifiable", about: "what Kafka's own system tests ask of a consumer, with processes", needs: &[Rust, Jdk, Maven], run: verifiable },
 ];
 
 /// `cargo xtask test extended`.
@@ -192,6 +193,11 @@ fn firmware() -> Outcome {
     }
     run(Command::new("cargo").current_dir("firmware-example").args(["fmt", "--check"]))?;
     tests("-p nanokafka-firmware -- --test-threads=1")
+}
+
+fn verifiable() -> Outcome {
+    // they wait for timeouts most of the time
+    tests("-p nanokafka-verifiable-consumer -- --test-threads=3")
 }
 
 fn real_long() -> Outcome {

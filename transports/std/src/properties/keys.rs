@@ -69,7 +69,7 @@ pub(super) static KEYS: &[(&str, Rule)] = &[
     ("client.rack", Unset("", "records are read from leaders, wherever they are")),
     ("interceptor.classes", Unset("", "there are no interceptors")),
     ("client.dns.lookup", Only(&["use_all_dns_ips"], "all addresses of a name are tried")),
-    ("metadata.recovery.strategy", Only(&["rebootstrap"], BOOTSTRAP)),
+    ("metadata.recovery.strategy", Inert(Any, &["rebootstrap"], BOOTSTRAP)),
     ("share.acknowledgement.mode", Only(&["implicit"], SHARE)),
     ("share.acquire.mode", Only(&["batch_optimized"], SHARE)),
     ("config.providers", Unset("", PROVIDERS)),

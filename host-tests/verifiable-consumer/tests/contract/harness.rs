@@ -1,0 +1,357 @@
+//! What Kafka's harness does with a group of verifiable consumers: it starts, stops and kills them as processes, follows their
+//! events, and holds each against what was told before.
+
+use nanokafka_brokers::Kafka;
+use serde_json::{json, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
+use std::sync::LazyLock;
+use std::time::{Duration, Instant, SystemTime};
+
+/// What a test returns.
+pub type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Far above what anything here takes on an idle machine.
+pub const SOON: Duration = Duration::from_secs(30);
+
+/// In which a consumer that is told to must have stopped.
+pub const STOP: Duration = Duration::from_secs(10);
+
+/// Events of several processes are put in order by their time stamps. None is read later than this.
+const DELAY: u64 = 100;
+
+/// One broker for all tests, with a producer `p`.
+pub fn kafka() -> &'static Kafka {
+    static KAFKA: LazyLock<Kafka> = LazyLock::new(|| {
+        let kafka = Kafka::single().expect("the JDK starts a broker");
+        for command in ["producer p", "create warm 1 1", "commit warm warm 0 0"] {
+            kafka.admin(command).expect("a new broker does as it is told");
+        }
+        kafka
+    });
+    &KAFKA
+}
+
+/// `name` with a number: no two tests share a topic, a group or a file.
+pub fn unique(name: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The program, with what it prints piped.
+pub fn program(flags: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nanokafka-verifiable-consumer"));
+    command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Launched,
+    Started,
+    Joined,
+    Rebalancing,
+    Dead,
+}
+
+/// A consumer by its events.
+pub struct Member {
+    process: Child,
+    pub state: State,
+    pub assignment: BTreeSet<i32>,
+    /// Since the assignment.
+    position: BTreeMap<i32, i64>,
+    pub revocations: u32,
+    /// `record_data`: partition, offset, key and value.
+    pub records: Vec<(i64, i64, Value, Value)>,
+    /// All of its output is read.
+    ended: bool,
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        let _ = self.process.kill(); // it may have ended
+        let _ = self.process.wait();
+        if std::thread::panicking() {
+            let errors = self.errors();
+            eprintln!("{:?} {:?}: {errors}", self.state, self.assignment);
+        }
+    }
+}
+
+impl Member {
+    /// What an ended process has written to standard error, and was not asked before.
+    pub fn errors(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(stderr) = &mut self.process.stderr {
+            stderr.read_to_string(&mut text).expect("UTF-8");
+        }
+        text
+    }
+}
+
+/// Consumers of one topic in one group.
+pub struct Group {
+    pub name: String,
+    pub topic: String,
+    partitions: i32,
+    flags: Vec<String>,
+    pub members: Vec<Member>,
+    sender: Sender<(usize, Value)>,
+    lines: Receiver<(usize, Value)>,
+    /// By time stamp and arrival.
+    queue: BTreeMap<(u64, u64), (usize, Value)>,
+    arrived: u64,
+    /// By partition, whoever told it.
+    pub position: BTreeMap<i32, i64>,
+    pub committed: BTreeMap<i32, i64>,
+    pub consumed: i64,
+    /// Records.
+    pub produced: i64,
+    auto_commit: bool,
+    /// Somebody was killed: what it had not committed is read again.
+    pub killed: bool,
+}
+
+impl Group {
+    /// With a new topic; `flags` are for all members.
+    pub fn new(name: &str, partitions: i32, flags: &[&str]) -> std::io::Result<Self> {
+        let name = unique(name);
+        let kafka = kafka();
+        kafka.admin(&format!("create {name} {partitions} 1"))?;
+        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.properties"));
+        std::fs::write(&file, "# quick to notice what changes\nheartbeat.interval.ms=200\nno.such.key=1\n")?;
+        let file = file.display().to_string();
+        let own =
+            ["--bootstrap-server", kafka.bootstrap(), "--topic", &name, "--group-id", &name, "--command-config", &file];
+        let (sender, lines) = channel();
+        Ok(Group {
+            topic: name.clone(),
+            name: name.clone(),
+            partitions,
+            flags: own.iter().chain(flags).map(|flag| (*flag).to_owned()).collect(),
+            members: vec![],
+            sender,
+            lines,
+            queue: BTreeMap::new(),
+            arrived: 0,
+            position: (0..partitions).map(|partition| (partition, 0)).collect(),
+            committed: BTreeMap::new(),
+            consumed: 0,
+            produced: 0,
+            auto_commit: flags.contains(&"--enable-autocommit"),
+            killed: false,
+        })
+    }
+
+    /// `each` records to every partition.
+    pub fn produce(&mut self, each: i64) -> std::io::Result<()> {
+        for partition in 0..self.partitions {
+            kafka().admin(&format!("send p {} {partition} {each} 100 {}", self.topic, self.produced))?;
+        }
+        self.produced += each * i64::from(self.partitions);
+        Ok(())
+    }
+
+    /// One more member; its number.
+    pub fn start(&mut self, flags: &[&str]) -> std::io::Result<usize> {
+        let all: Vec<&str> = self.flags.iter().map(String::as_str).chain(flags.iter().copied()).collect();
+        let mut process = program(&all).spawn()?;
+        let (member, sender) = (self.members.len(), self.sender.clone());
+        let output = BufReader::new(process.stdout.take().expect("piped"));
+        std::thread::spawn(move || {
+            let events = output.lines().map(|line| {
+                let line = line.expect("UTF-8");
+                serde_json::from_str(&line)
+                    .unwrap_or_else(|error| json!({ "name": format!("{error}: {line}"), "timestamp": now() }))
+            });
+            let end = std::iter::once_with(|| json!({ "name": "end", "timestamp": now() }));
+            for event in events.chain(end) {
+                let _ = sender.send((member, event)); // the test may have failed
+            }
+        });
+        self.members.push(Member {
+            process,
+            state: State::Launched,
+            assignment: BTreeSet::new(),
+            position: BTreeMap::new(),
+            revocations: 0,
+            records: vec![],
+            ended: false,
+        });
+        Ok(member)
+    }
+
+    /// Follows events until `done` says so.
+    ///
+    /// # Panics
+    /// If that takes longer than `limit`, or an event must not be.
+    pub fn wait(&mut self, what: &str, limit: Duration, done: impl Fn(&Self) -> bool) -> Duration {
+        let start = Instant::now();
+        while !done(self) {
+            assert!(start.elapsed() < limit, "not within {limit:?}: {what}; positions {:?}", self.position);
+            match self.lines.recv_timeout(Duration::from_millis(10)) {
+                Ok((member, event)) => {
+                    self.arrived += 1;
+                    let time = event["timestamp"].as_u64().expect("every event has a time stamp");
+                    self.queue.insert((time, self.arrived), (member, event));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => unreachable!("we have a sender"),
+            }
+            while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 + DELAY < now()) {
+                let (member, event) = entry.remove();
+                self.apply(member, &event);
+            }
+        }
+        start.elapsed()
+    }
+
+    /// Waits until so many members have joined and every partition has exactly one owner.
+    pub fn settle(&mut self, members: usize) -> Duration {
+        self.wait(&format!("{members} members with all partitions"), SOON, |group| {
+            let joined: Vec<_> = group.members.iter().filter(|member| member.state == State::Joined).collect();
+            let owners: Vec<_> = joined.iter().flat_map(|member| &member.assignment).copied().collect();
+            let distinct: BTreeSet<_> = owners.iter().copied().collect();
+            joined.len() == members && owners.len() == distinct.len() && distinct.into_iter().eq(0..group.partitions)
+        })
+    }
+
+    /// Waits until all that was produced is consumed, and committed as far as that is told; totals are right then.
+    pub fn catch_up(&mut self) {
+        self.wait("all records", SOON, |group| {
+            let position: i64 = group.position.values().sum();
+            position == group.produced && (group.auto_commit || group.committed == group.position)
+        });
+        assert!(self.consumed == self.produced || (self.killed && self.consumed > self.produced), "{}", self.consumed);
+    }
+
+    /// Signals a member and waits for its orderly end.
+    pub fn stop(&mut self, member: usize, signal: &str) -> ExitStatus {
+        self.signal(member, signal);
+        self.ended(member, STOP)
+    }
+
+    pub fn signal(&self, member: usize, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.members[member].process.id());
+        let status = Command::new("sh").args(["-c", &kill]).status();
+        assert!(status.is_ok_and(|status| status.success()), "{kill}");
+    }
+
+    /// Waits until a member has ended after a `shutdown_complete`.
+    pub fn ended(&mut self, member: usize, limit: Duration) -> ExitStatus {
+        let took = self.wait("the end", limit, |group| group.members[member].ended);
+        let member = &mut self.members[member];
+        assert_eq!(member.state, State::Dead, "shutdown_complete comes first");
+        println!("ended after {took:?}");
+        member.process.wait().expect("a child")
+    }
+
+    pub fn kill(&mut self, member: usize) {
+        self.members[member].process.kill().expect("a child");
+        self.wait("its last events", SOON, |group| group.members[member].ended);
+        let member = &mut self.members[member];
+        assert_ne!(member.state, State::Dead, "it had no time to shut down");
+        member.die();
+        self.killed = true;
+    }
+
+    /// What the broker has: the positions that were told, no more and no less.
+    pub fn check_committed(&self) -> Outcome {
+        let expected: Vec<_> =
+            self.position.iter().map(|(partition, offset)| format!("{}-{partition}={offset}", self.topic)).collect();
+        assert_eq!(kafka().admin(&format!("committed {}", self.name))?, format!("{{{}}}", expected.join(", ")));
+        Ok(())
+    }
+
+    fn apply(&mut self, at: usize, event: &Value) {
+        let partitions = |event: &Value| -> BTreeSet<i32> {
+            let list = event["partitions"].as_array().expect("a list");
+            let set: BTreeSet<_> = list.iter().map(|entry| partition(&self.topic, entry)).collect();
+            assert_eq!(set.len(), list.len(), "twice in one event: {event}");
+            set
+        };
+        let member = &mut self.members[at];
+        match event["name"].as_str().expect("every event has a name") {
+            "startup_complete" => {
+                assert_eq!(member.state, State::Launched);
+                member.state = State::Started;
+            }
+            "partitions_assigned" => {
+                assert!(member.position.is_empty(), "all partitions are revoked before new ones come: {event}");
+                (member.state, member.assignment) = (State::Joined, partitions(event));
+            }
+            "partitions_revoked" => {
+                assert_eq!(partitions(event), member.assignment, "all at once, and nothing else");
+                member.revocations += 1;
+                member.lose(State::Rebalancing);
+            }
+            "record_data" => {
+                let partition = i64::from(partition(&self.topic, event));
+                let offset = number(&event["offset"]);
+                member.records.push((partition, offset, event["key"].clone(), event["value"].clone()));
+            }
+            "records_consumed" => {
+                assert_eq!(member.state, State::Joined, "{event}");
+                let mut count = 0;
+                for range in event["partitions"].as_array().expect("a list") {
+                    let partition = partition(&self.topic, range);
+                    let (first, last) = (number(&range["minOffset"]), number(&range["maxOffset"]));
+                    assert_eq!(number(&range["count"]), last - first + 1, "the log has no gaps: {event}");
+                    assert!(member.assignment.contains(&partition), "not assigned: {event}");
+                    let expected = member.position.insert(partition, last + 1).unwrap_or(first);
+                    assert_eq!(first, expected, "the next record: {event}");
+                    let position = self.position.insert(partition, last + 1).expect("a partition of the topic");
+                    assert!(first <= position, "records before it were left out: {event}");
+                    assert!(first == position || self.killed, "read twice: {event}");
+                    assert!(self.committed.get(&partition) <= Some(&first), "behind what is committed: {event}");
+                    count += last - first + 1;
+                }
+                assert_eq!(number(&event["count"]), count);
+                self.consumed += count;
+            }
+            "offsets_committed" => {
+                assert!(!self.auto_commit, "automatic commits are not told");
+                assert_eq!((&event["success"], event.get("error")), (&Value::Bool(true), None), "{event}");
+                for entry in event["offsets"].as_array().expect("a list") {
+                    let (partition, offset) = (partition(&self.topic, entry), number(&entry["offset"]));
+                    assert!(member.assignment.contains(&partition), "not assigned: {event}");
+                    assert!(member.position.get(&partition) >= Some(&offset), "ahead of the position: {event}");
+                    assert!(self.position[&partition] >= offset, "ahead of what anybody read: {event}");
+                    self.committed.insert(partition, offset);
+                }
+            }
+            "shutdown_complete" => member.die(),
+            "end" => member.ended = true,
+            other => panic!("no event: {other}"),
+        }
+    }
+}
+
+impl Member {
+    fn lose(&mut self, state: State) {
+        self.state = state;
+        self.assignment.clear();
+        self.position.clear();
+    }
+
+    fn die(&mut self) {
+        self.lose(State::Dead);
+    }
+}
+
+fn number(value: &Value) -> i64 {
+    value.as_i64().unwrap_or_else(|| panic!("no number: {value}"))
+}
+
+fn partition(topic: &str, entry: &Value) -> i32 {
+    assert_eq!(entry["topic"], topic);
+    number(&entry["partition"]) as i32
+}
+
+fn now() -> u64 {
+    SystemTime::UNIX_EPOCH.elapsed().expect("after 1970").as_millis() as u64
+}

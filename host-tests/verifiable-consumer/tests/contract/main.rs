@@ -1,0 +1,248 @@
+//! The program as processes against real Kafka, under a harness as Kafka's own.
+
+mod harness;
+
+use harness::{kafka, program, unique, Group, Outcome, State, SOON, STOP};
+use nanokafka_brokers::{Cluster, RELEASE};
+use serde_json::{json, Value};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// One, two, three members and back to one, with records before, during and after each step.
+fn grows_and_shrinks(flags: &[&str]) -> Outcome {
+    let mut group = Group::new("grows", 6, flags)?;
+    group.produce(100)?;
+    for members in 1..=3 {
+        group.start(&[])?;
+        group.produce(50)?;
+        group.settle(members);
+        group.produce(50)?;
+        group.catch_up();
+    }
+    for (member, signal) in [(0, "TERM"), (1, "INT")] {
+        let status = group.stop(member, signal);
+        assert!(status.success(), "{status}");
+        group.produce(50)?;
+        group.settle(2 - member);
+        group.catch_up();
+    }
+    assert!(group.stop(2, "TERM").success());
+    group.check_committed()?;
+    assert!(kafka().admin(&format!("group {}", group.name))?.starts_with("Empty"), "all have left");
+    for member in &mut group.members {
+        let errors = member.errors();
+        assert!(errors.lines().all(|line| line.starts_with("no.such.key (line 3)")), "{errors}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_group_that_grows_and_shrinks_reads_each_record_once_and_commits_it() -> Outcome {
+    grows_and_shrinks(&[])
+}
+
+#[test]
+fn a_group_that_grows_and_shrinks_reads_each_record_once_with_automatic_commits() -> Outcome {
+    grows_and_shrinks(&["--enable-autocommit"])
+}
+
+/// Both take part, one is killed, the other has all of its partitions within the session timeout.
+fn takes_over(flags: &[&str]) -> Outcome {
+    const SESSION: Duration = Duration::from_secs(3);
+    let mut group = Group::new("killed", 4, &[&["--session-timeout", "3000"], flags].concat())?;
+    group.start(&[])?;
+    group.start(&[])?;
+    group.settle(2);
+    group.produce(100)?;
+    group.catch_up();
+    group.produce(500)?; // the killed one is at work
+    group.kill(0);
+    let start = Instant::now();
+    group.produce(100)?;
+    group.settle(1);
+    let took = start.elapsed();
+    println!("taken over after {took:?}");
+    // the session began with a heartbeat; the rest is the survivor's next one, the rebalance, and the machine
+    assert!(took < SESSION + Duration::from_secs(2), "{took:?}");
+    group.catch_up();
+    assert!(group.stop(1, "TERM").success());
+    group.check_committed()
+}
+
+#[test]
+fn a_killed_member_is_replaced_within_the_session_timeout() -> Outcome {
+    takes_over(&[])
+}
+
+#[test]
+fn a_killed_member_is_replaced_within_the_session_timeout_with_automatic_commits() -> Outcome {
+    takes_over(&["--enable-autocommit"])
+}
+
+#[test]
+fn members_without_a_partition_have_joined_too() -> Outcome {
+    let mut group = Group::new("few", 1, &[])?;
+    for _ in 0..3 {
+        group.start(&[])?;
+    }
+    group.settle(3);
+    assert_eq!(group.members.iter().filter(|member| member.assignment.is_empty()).count(), 2);
+    group.produce(10)?;
+    group.catch_up();
+    Ok(())
+}
+
+#[test]
+fn a_fenced_static_member_stops_and_the_new_one_keeps_its_partitions() -> Outcome {
+    let mut group = Group::new("fenced", 2, &[])?;
+    let other = group.start(&["--group-instance-id", "other"])?;
+    let first = group.start(&["--group-instance-id", "device"])?;
+    group.settle(2);
+    let (owned, revocations) = (group.members[first].assignment.clone(), group.members[other].revocations);
+    let second = group.start(&["--group-instance-id", "device"])?;
+    assert_eq!(group.ended(first, STOP).code(), Some(1));
+    let errors = group.members[first].errors();
+    let why = errors.lines().last().unwrap_or_default();
+    assert!(why.contains("FENCED_INSTANCE_ID"), "{errors}");
+    group.settle(2);
+    assert_eq!(group.members[second].assignment, owned);
+    assert_eq!(group.members[other].revocations, revocations, "the other member notices nothing");
+    Ok(())
+}
+
+#[test]
+fn a_static_member_that_comes_back_is_not_noticed() -> Outcome {
+    let mut group = Group::new("static", 2, &[])?;
+    let other = group.start(&["--group-instance-id", "other"])?;
+    let first = group.start(&["--group-instance-id", "device"])?;
+    group.settle(2);
+    group.produce(10)?;
+    group.catch_up();
+    let revocations = [other, first].map(|member| group.members[member].revocations);
+    assert!(group.stop(first, "TERM").success());
+    group.produce(10)?;
+    group.start(&["--group-instance-id", "device"])?;
+    group.settle(2);
+    group.catch_up();
+    assert_eq!([other, first].map(|member| group.members[member].revocations), revocations, "nothing changes hands");
+    Ok(())
+}
+
+/// The end after a number of records, in the middle of a batch, and what is committed there.
+fn ends_after_some(flags: &[&str]) -> Outcome {
+    let mut group = Group::new("some", 1, &[&["--max-messages", "4", "--verbose"], flags].concat())?;
+    group.produce(10)?;
+    for round in 0..2 {
+        let member = group.start(&[])?;
+        assert!(group.ended(member, SOON).success());
+        assert_eq!(group.consumed, 4 * (round + 1));
+        let number = |offset: i64| (json!(offset.to_string()), json!(format!("{offset}:{}", "x".repeat(98))));
+        let expected: Vec<(i64, i64, Value, Value)> =
+            (4 * round..4 * (round + 1)).map(|offset| (0, offset, number(offset).0, number(offset).1)).collect();
+        assert_eq!(group.members[member].records, expected);
+        group.check_committed()?;
+    }
+    Ok(())
+}
+
+#[test]
+fn the_end_comes_after_as_many_records_as_wanted() -> Outcome {
+    ends_after_some(&[])
+}
+
+#[test]
+fn the_end_comes_after_as_many_records_as_wanted_with_automatic_commits() -> Outcome {
+    ends_after_some(&["--enable-autocommit"])
+}
+
+#[test]
+fn latest_begins_with_what_comes_after_the_assignment() -> Outcome {
+    let mut group = Group::new("latest", 1, &["--reset-policy", "latest"])?;
+    group.produce(10)?;
+    group.position.insert(0, 10);
+    group.consumed = 10;
+    group.start(&[])?;
+    group.settle(1);
+    sleep(Duration::from_secs(1)); // the position is asked for after the assignment
+    group.produce(10)?;
+    group.catch_up();
+    Ok(())
+}
+
+#[test]
+fn without_an_offset_and_a_reset_policy_it_fails() -> Outcome {
+    let mut group = Group::new("none", 1, &["--reset-policy", "none"])?;
+    let member = group.start(&[])?;
+    assert_eq!(group.ended(member, SOON).code(), Some(1));
+    let errors = group.members[member].errors();
+    let why = errors.lines().last().unwrap_or_default();
+    assert!(why.contains("no committed offset, and auto.offset.reset is none"), "{errors}");
+    assert_eq!(group.members[member].state, State::Dead);
+    Ok(())
+}
+
+#[test]
+fn it_stops_in_time_without_a_broker() -> Outcome {
+    let mut group = Group::new("alone", 1, &["--bootstrap-server", "127.0.0.1:1"])?;
+    for signal in ["TERM", "INT"] {
+        let member = group.start(&[])?;
+        group.wait("its start", SOON, |group| group.members[member].state == State::Started);
+        assert!(group.stop(member, signal).success());
+    }
+    Ok(())
+}
+
+#[test]
+fn it_stops_in_time_while_the_broker_is_frozen_and_tells_no_commit_without_an_answer() -> Outcome {
+    let mut cluster = Cluster::start(1, RELEASE, &[])?;
+    let mut group =
+        Group::new("frozen", 1, &["--group-instance-id", "device", "--bootstrap-server", cluster.bootstrap()])?;
+    for command in [format!("create {} 1 1", group.topic), "producer p".to_owned()] {
+        cluster.admin(&command)?;
+    }
+    let member = group.start(&[])?;
+    group.settle(1);
+    cluster.admin(&format!("send p {} 0 100 100", group.topic))?;
+    group.produced = 100;
+    group.catch_up();
+    // its fetch is out and will be answered while it sleeps; its commit will not
+    group.signal(member, "STOP");
+    cluster.admin(&format!("send p {} 0 100 100", group.topic))?;
+    group.produced = 200;
+    sleep(Duration::from_millis(300));
+    cluster.stop(1)?;
+    group.signal(member, "CONT");
+    group.wait("records whose commit has no answer", SOON, |group| group.position != group.committed);
+    assert_eq!(group.stop(member, "TERM").code(), Some(1));
+    let errors = group.members[member].errors();
+    assert!(errors.lines().last().is_some_and(|why| why.contains("commit")), "{errors}");
+    assert_ne!(group.position, group.committed);
+    cluster.cont(1)?;
+    group.killed = true; // whether the broker still takes that commit or not
+    let next = group.start(&[])?;
+    cluster.admin(&format!("send p {} 0 100 100", group.topic))?;
+    group.produced = 300;
+    group.catch_up();
+    assert!(group.stop(next, "TERM").success());
+    assert_eq!(cluster.admin(&format!("committed {}", group.name))?, format!("{{{}-0=300}}", group.topic));
+    Ok(())
+}
+
+#[test]
+fn what_cannot_work_is_one_line_and_not_success() -> Outcome {
+    let name = unique("wrong");
+    let least = ["--bootstrap-server", "127.0.0.1:1", "--topic", &name, "--group-id", &name];
+    for (flags, why) in [
+        (&["--group-protocol", "consumer"][..], "group.protocol=consumer must be classic"),
+        (&["--assignment-strategy", "org.apache.kafka.clients.consumer.StickyAssignor"], "RangeAssignor"),
+        (&["--no-such-flag"], "'--no-such-flag'"),
+        (&["--topic", "a b"], "'a b' is no topic name"),
+    ] {
+        let output = program(&[&least[..], flags].concat()).output()?;
+        let errors = String::from_utf8(output.stderr)?;
+        assert!(errors.contains(why) && errors.lines().count() == 1, "{flags:?}: {errors}");
+        assert!(output.status.code().is_some_and(|code| code > 0), "{flags:?}: {}", output.status);
+        assert_eq!(output.stdout, b"", "{flags:?}");
+    }
+    Ok(())
+}
