@@ -223,7 +223,7 @@ impl Control<'_> {
     #[cfg(feature = "group")]
     pub(crate) fn give_up_commit(&mut self) {
         let commit = &mut self.state.commit;
-        commit.positions = false;
+        (commit.positions, commit.explicit) = (false, false);
         if core::mem::take(&mut commit.job.wanted) && !commit.in_flight {
             commit.job.done();
             (commit.finished, commit.code, commit.topic) = (true, ErrorCode::ILLEGAL_GENERATION.0, 0);
@@ -249,6 +249,15 @@ impl Control<'_> {
                     Err(BrokerError { api: Api::OffsetCommit, code, topic, partition: commit.partition, fatal }.into()),
                 )
             }
+        }
+    }
+
+    /// What became of the last commit before a `close`.
+    pub(crate) fn last_commit(&mut self) -> Result<(), Error> {
+        match self.take_commit_result(false) {
+            Some(result) => result,
+            None if self.state.commit.is_open() => Err(Error::Timeout(Api::OffsetCommit)),
+            None => Ok(()),
         }
     }
 

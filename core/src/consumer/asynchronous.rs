@@ -121,7 +121,7 @@ impl<T: Transport + Clock> Consumer<'_, Async<T>> {
         let deadline = self.io.0.now().after(CLOSE_TIMEOUT);
         let (mut control, _, Async(io)) = self.halves();
         let left = poll_fn(|cx| step(&mut control, None, io, cx, &mut Op::Leave, deadline)).await;
-        let result = control.take_commit_result(false).unwrap_or(Ok(()));
+        let result = control.last_commit();
         poll_fn(|cx| {
             let now = io.now();
             let closed = finish(&mut control, io, cx, now, deadline);

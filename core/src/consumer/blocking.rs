@@ -98,7 +98,7 @@ impl<T: Transport + Clock + Block> Consumer<'_, Blocking<T>> {
         let deadline = now.after(CLOSE_TIMEOUT);
         let (mut control, _, Blocking(io)) = self.halves();
         let left = wait(&mut control, None, io, &mut Op::Leave, now, deadline);
-        let result = control.take_commit_result(false).unwrap_or(Ok(()));
+        let result = control.last_commit();
         loop {
             let now = io.now();
             if finish(&mut control, io, &mut Context::from_waker(Waker::noop()), now, deadline).is_ready() {

@@ -321,6 +321,10 @@ impl<'r, IO> Consumer<'r, IO> {
                 let commit = &mut control.state.commit;
                 commit.job.want();
                 (commit.explicit, commit.finished) = (true, false);
+                #[cfg(feature = "group")]
+                if control.state.group.lost {
+                    control.give_up_commit(); // the partitions are somebody else's by now
+                }
             }
         }
         Ok(())

@@ -214,6 +214,6 @@ impl Consumer<'_, Superloop> {
         }
         let (mut control, ..) = self.halves();
         let closed = finish(&mut control, net, &mut Context::from_waker(Waker::noop()), now, deadline);
-        closed.map(|()| control.take_commit_result(false).unwrap_or(Ok(())))
+        closed.map(|()| control.last_commit())
     }
 }

@@ -15,7 +15,8 @@ fn main() -> Result<(), Box<dyn Error>> {
                 for record in records {
                     println!("{} @{}: {:?}", record.topic_partition(), record.offset(), record.value_as::<&str>());
                 }
-                consumer.commit_sync()?;
+                consumer.commit_sync().unwrap_or_else(|error| eprintln!("{error}"));
+                // others will get them again
             }
             Ok(Some(Event::LargeRecord(record))) => {
                 println!("{} @{}: {} bytes", record.topic_partition(), record.offset(), record.remaining());

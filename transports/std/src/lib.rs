@@ -16,6 +16,21 @@
 //! Both transports resolve names themselves, without blocking, and try all addresses of a name, IPv4 and IPv6, in the
 //! order the resolver gives. One that hangs until the consumer gives up (`socket.connection.setup.timeout.ms`) is the last
 //! to be tried the next time. Sockets have `TCP_NODELAY`; their buffers are left to the kernel, which tunes them.
+//!
+//! # Coming from Java
+//!
+//! | Java | nanokafka |
+//! |---|---|
+//! | `poll(Duration)`: records of many partitions | `poll`: one `Event`; `Event::Records` is of one partition and borrowed from the window |
+//! | `record.value()` by a deserializer | `record.value_as::<T>()`: `&str`, integers, floats, UUID, JSON, your own; `value()` is bytes |
+//! | `ConsumerRebalanceListener` | `Event::Assigned`, `Revoked`, `Lost`; what is revoked stays ours until the next `poll` |
+//! | `commitSync()`, `commitAsync(callback)` | `commit_sync`, `commit_async` and `Event::CommitCompleted` |
+//! | `commitSync(Map.of(partition, offset + 1))` | `records.commit_sync(&record)`, the + 1 is ours; `commit_offsets` takes Java's offsets |
+//! | `seek`, `seekToBeginning`, `seekToEnd`, `position` | `seek`, `seek_to_beginning`, `seek_to_end`, `position`: no I/O, `None` while it is not known |
+//! | `committed`, `offsetsForTimes`, `beginningOffsets`, `endOffsets` | the same in snake case, filling in a slice; the last three for assigned partitions |
+//! | `wakeup()` | drop the future of `poll`: nothing is lost |
+//! | `close(Duration)` | `close`: at most 5 s |
+//! | pattern subscription, `partitionsFor`, metrics, interceptors | none |
 #![forbid(unsafe_code)]
 
 mod aliases;
