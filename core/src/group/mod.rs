@@ -6,6 +6,7 @@
 //! 22, 25, session over ──▶ lost ──poll──▶ Announce ──Event::Lost────▶ Announced ──poll──────────────────▶ JoinGroup ..
 //! ```
 mod classic;
+mod members;
 pub(crate) mod range;
 
 use crate::cluster::Job;
