@@ -99,6 +99,7 @@ impl Writer<'_> {
 
     /// After the last topic. Partitions from 65,536 on cannot be claimed: they may move.
     #[cfg(feature = "group-sticky")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "JoinGroup reads no claims yet"))]
     pub fn claim(&mut self, entry: u16, partition: i32) {
         if let (Ok(partition), [a, b]) = (u16::try_from(partition), entry.to_le_bytes()) {
             let [c, d] = partition.to_le_bytes();
@@ -107,6 +108,7 @@ impl Writer<'_> {
     }
 
     #[cfg(feature = "group-sticky")]
+    #[cfg_attr(not(test), expect(dead_code, reason = "JoinGroup reads no claims yet"))]
     pub fn generation(&mut self, generation: i32) {
         let at = self.start.saturating_add(8);
         if let Some(room) = self.memory.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
