@@ -125,3 +125,128 @@ pub(crate) fn put<'a>(e: &mut Encoder<'_>, topics: impl Partitions<'a>, generati
     put_partitions(e, topics);
     e.i32(generation);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::primitives::{item as parsed, Stop};
+    use super::*;
+    use std::string::{String, ToString};
+    use std::vec::Vec;
+
+    #[derive(Debug, Default, PartialEq, Eq)]
+    struct Read {
+        claims: Vec<(String, i32)>,
+        generation: Option<i32>,
+    }
+
+    /// What follows the topics, as `pieces` bytes more at a time arrive, in front of the next member's first byte.
+    fn read(sticky: bool, bytes: &[u8], piece: usize) -> Read {
+        let mut p = Progress { part: USER_DATA, left: bytes.len() as u32, ..Progress::NEW };
+        let mut claims = Claims { sticky, ..Claims::default() };
+        let whole = [bytes, &[0x77]].concat();
+        let (mut at, mut here, mut read) = (0, 0, Read::default());
+        let mut topic = String::new();
+        for _ in 0..10_000 {
+            at += core::mem::take(&mut p.skip) as usize;
+            if p.part == DONE {
+                assert_eq!(whole[at + p.left as usize..], [0x77]);
+                return read;
+            }
+            here = whole.len().min(here.max(at));
+            match parsed(item(&mut p, &mut claims, &whole[at..here])) {
+                Ok((rest, item)) => {
+                    at = here - rest.len();
+                    match item {
+                        Item::Topic(name) => topic = name.to_string(),
+                        Item::Partition(partition) => read.claims.push((topic.clone(), partition)),
+                        Item::Generation(generation) => read.generation = Some(generation),
+                        Item::Part => {}
+                    }
+                }
+                Err(Stop::More) => {
+                    assert!(here < whole.len(), "wants more than there is");
+                    here += piece;
+                }
+                Err(Stop::Bad) => panic!("one member's subscription must not harm the answer"),
+            }
+        }
+        panic!("no end")
+    }
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+    }
+
+    fn zones(generation: Option<i32>) -> Read {
+        Read { claims: [2, 3].map(|partition| ("zones".to_string(), partition)).into(), generation }
+    }
+
+    // behind `cut` and `zones` in subscriptions of Java's consumer 4.3.1 as they are in testdata/embedded.json
+    const STICKY: &str = "0000001b0000000100057a6f6e6573000000020000000200000003000000020000000000000002ffff";
+    const COOPERATIVE: &str = "00000004000000020000000100057a6f6e657300000002000000020000000300000002ffff";
+
+    #[test]
+    fn javas_are_read_in_any_pieces() {
+        for piece in 1..50 {
+            assert_eq!(read(true, &bytes(STICKY), piece), zones(Some(2)));
+            assert_eq!(read(false, &bytes(COOPERATIVE), piece), zones(Some(2)));
+            // each with the other's eyes
+            assert_eq!(read(false, &bytes(STICKY), piece), Read { claims: [].into(), generation: Some(2) });
+            assert_eq!(read(true, &bytes(COOPERATIVE), piece), Read::default());
+        }
+    }
+
+    #[test]
+    fn all_versions() {
+        let owned = "0000000100057a6f6e6573000000020000000200000003";
+        for (sticky, hex, expected) in [
+            (false, String::new(), Read::default()), // v0 has no user data if it was cut
+            (false, "ffffffff".into(), Read::default()),
+            (false, std::format!("ffffffff{owned}"), zones(None)),
+            (false, std::format!("0000000400000009{owned}"), zones(Some(9))),
+            (false, std::format!("0000000400000009{owned}ffffffff"), zones(Some(9))),
+            (false, std::format!("0000000400000009{owned}0000000a"), zones(Some(10))),
+            // librdkafka puts the sticky user data here too
+            (false, std::format!("0000001b{owned}00000003{owned}0000000a0003726163"), zones(Some(10))),
+            (true, std::format!("00000017{owned}"), zones(None)),
+            (true, std::format!("0000001b{owned}00000003"), zones(Some(3))),
+            (true, std::format!("0000001b{owned}ffffffff"), zones(None)),
+            (true, "ffffffff".into(), Read::default()),
+            (true, "00000000".into(), Read::default()),
+            // longer than it can be
+            (true, std::format!("7fffffff{owned}00000003"), zones(Some(3))),
+        ] {
+            for piece in [1, 7, 100] {
+                assert_eq!(read(sticky, &bytes(&hex), piece), expected, "{hex}");
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_it_holds_the_next_member_is_found() {
+        let mut seed = 1u32;
+        for (sticky, hex) in [(true, STICKY), (false, COOPERATIVE)] {
+            let whole = bytes(hex);
+            for cut in 0..whole.len() {
+                read(sticky, &whole[..cut], 3);
+                for _ in 0..200 {
+                    let mut changed = whole.clone();
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    changed[cut] = (seed >> 24) as u8;
+                    read(sticky, &changed, 300);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_javas() {
+        let mut room = [0xaa; 64];
+        let mut e = Encoder::fill(&mut room, 0);
+        put(&mut e, [("zones", 2..4)].into_iter(), 2);
+        let size = e.size();
+        assert_eq!(room[..size], bytes(STICKY)[4..31]);
+        assert_eq!(room[..size], bytes(COOPERATIVE)[8..35]);
+        assert_eq!(room[size], 0xaa);
+    }
+}

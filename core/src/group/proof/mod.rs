@@ -1,4 +1,5 @@
 //! The assignors against an oracle that knows none of their means, exhaustively where that is possible, and against Java's answers.
+mod java;
 mod oracle;
 mod rounds;
 
