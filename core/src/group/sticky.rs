@@ -9,7 +9,8 @@
 //! squares; that weighs more than all partitions. As long as there is a path or a cycle of negative cost its partitions
 //! move; when there is none the assignment is the best (the optimality condition of minimum-cost flows). Each step lowers the
 //! cost, so the steps end.
-use super::assign::{place, Plan, SCRATCH};
+use super::assign::{place, Plan};
+use core::cmp::Ordering;
 
 /// More than all the partitions that can move.
 const BALANCE: i64 = 1 << 32;
@@ -37,82 +38,62 @@ impl Plan<'_> {
 
     /// Of two that claim a partition the later generation is right. Of the same generation nobody is, as in Java.
     fn read_claims(&mut self) {
-        for member in 0..self.members {
-            let Some(claimant) = self.member(member) else { continue };
-            let (claims, generation) = (claimant.claims(), claimant.generation);
-            for (topic, number) in claims {
-                let Some(partition) = self.find(topic, number.into()) else { continue };
-                let (_, claim) = self.view().partition(partition);
+        let index = self.index;
+        for (at, member) in (0..index.count()).filter_map(|at| index.member(at).map(|member| (at, member))) {
+            for (topic, number) in member.claims() {
+                let mut of_topic = index.partitions().filter(|(other, _)| *other == topic);
+                let Some((_, partition)) = of_topic.nth(number.into()) else { continue };
+                let (_, claim) = self.partition(partition);
                 let rival = claim & !CONTESTED;
-                let theirs = self.member(usize::from(rival).wrapping_sub(1)).map(|rival| rival.generation);
-                match theirs {
-                    Some(theirs) if theirs > generation || rival == place(member) => {}
-                    Some(theirs) if theirs == generation => self.claim(partition, claim | CONTESTED),
-                    _ => self.claim(partition, place(member)),
+                let theirs = usize::from(rival).checked_sub(1).and_then(|rival| index.member(rival));
+                match theirs.map(|rival| rival.generation.cmp(&member.generation)) {
+                    Some(_) if rival == place(at) => {}
+                    Some(Ordering::Greater) => {}
+                    Some(Ordering::Equal) => self.claim(partition, claim | CONTESTED),
+                    _ => self.claim(partition, place(at)),
                 }
             }
         }
-    }
-
-    fn find(&self, topic: u16, number: usize) -> Option<usize> {
-        let mut start = 0;
-        for at in 0..self.topics {
-            let end = self.view().end(at, start);
-            if self.view().topic(at) == topic {
-                return Some(start.saturating_add(number)).filter(|&partition| partition < end);
-            }
-            start = end;
-        }
-        None
     }
 
     /// Everybody has what is rightly claimed and still wanted.
     fn keep(&mut self) {
-        let mut start = 0;
-        for topic in 0..self.topics {
-            let end = self.view().end(topic, start);
-            for partition in start..end {
-                let (_, claim) = self.view().partition(partition);
-                let member = usize::from(claim).wrapping_sub(1);
-                if claim & CONTESTED == 0 && self.view().subscribes(member, topic) {
-                    self.hand(partition, member);
+        let index = self.index;
+        for (topic, partition) in index.partitions() {
+            let (_, claim) = self.partition(partition);
+            match usize::from(claim).checked_sub(1) {
+                Some(member) if claim & CONTESTED == 0 && index.subscribes(member, topic) => {
+                    self.hand(partition, member)
                 }
+                _ => {}
             }
-            start = end;
         }
     }
 
     /// Each partition to who has least of those that want it, if it is nobody's; with `moving`, also if that improves balance.
     fn spread(&mut self, moving: bool) {
-        let mut start = 0;
-        for topic in 0..self.topics {
-            let end = self.view().end(topic, start);
-            for partition in start..end {
-                let view = self.view();
-                let Some(to) = view.subscribers(topic).min_by_key(|&member| self.count(member)) else { continue };
-                match usize::from(view.partition(partition).0).checked_sub(1) {
-                    None => self.hand(partition, to),
-                    Some(from) if moving && self.count(from) > self.count(to).saturating_add(1) => {
-                        self.hand(partition, to);
-                    }
-                    _ => {}
-                }
+        let index = self.index;
+        for (topic, partition) in index.partitions() {
+            let Some(to) = index.subscribers(topic).min_by_key(|&member| self.count(member)) else { continue };
+            match usize::from(self.partition(partition).0).checked_sub(1) {
+                None => self.hand(partition, to),
+                Some(from) if moving && self.count(from) > self.count(to).saturating_add(1) => self.hand(partition, to),
+                _ => {}
             }
-            start = end;
         }
     }
 
     /// One step; whether there was one.
     fn improve(&mut self) -> bool {
-        for member in 0..self.members {
+        let members = self.index.count();
+        for member in 0..members {
             // the member gives one: (n - 1)² - n²
             let cost = 1i64.saturating_sub(self.count(member).saturating_mul(2)).saturating_mul(BALANCE);
-            self.set_scratch(member, PARENT, 0);
-            self.set_cost(member, cost);
+            self.reach(member, 0, 0, cost);
         }
         // Bellman and Ford: a path without a cycle is known after as many rounds as there are members
         let mut last = None;
-        for _ in 0..=self.members {
+        for _ in 0..=members {
             last = self.relax();
             if last.is_none() {
                 break;
@@ -120,21 +101,21 @@ impl Plan<'_> {
         }
         let end = match last {
             Some(behind) => {
-                // still shorter: there is a cycle, and so many steps back is on it
-                (0..self.members).fold(Some(behind), |member, _| self.parent(member?))
+                // still cheaper: there is a cycle, and so many steps back is on it
+                (0..members).fold(Some(behind), |member, _| self.parent(member?))
             }
-            // the member takes one: (n + 1)² - n²
             None => {
+                // the member takes one: (n + 1)² - n²
                 let taken = |member| self.count(member).saturating_mul(2).saturating_add(1).saturating_mul(BALANCE);
                 let total = |member| self.cost(member).saturating_add(taken(member));
-                (0..self.members).min_by_key(|&member| total(member)).filter(|&member| total(member) < 0)
+                (0..members).min_by_key(|&member| total(member)).filter(|&member| total(member) < 0)
             }
         };
         let Some(end) = end else { return false };
         let mut to = end;
-        for _ in 0..self.members {
+        for _ in 0..members {
             let Some(from) = self.parent(to) else { break };
-            self.hand(self.scratch_word(to, PARTITION) as usize, to);
+            self.hand(self.scratch(to, PARTITION) as usize, to);
             to = from;
             if to == end {
                 break;
@@ -145,67 +126,48 @@ impl Plan<'_> {
 
     /// One round over all edges; a member whose path has become cheaper.
     fn relax(&mut self) -> Option<usize> {
-        let (mut last, mut start) = (None, 0);
-        for topic in 0..self.topics {
-            let end = self.view().end(topic, start);
-            for to in 0..self.members {
-                if !self.view().subscribes(to, topic) {
-                    continue;
-                }
-                for partition in start..end {
-                    let (owner, claim) = self.view().partition(partition);
-                    let from = usize::from(owner).wrapping_sub(1);
-                    let edge = i64::from(claim == owner).saturating_sub((claim == place(to)).into());
-                    let cost = self.cost(from).saturating_add(edge);
-                    if from != to && cost < self.cost(to) {
-                        self.set_scratch(to, PARENT, owner.into());
-                        self.set_scratch(to, PARTITION, partition as u32);
-                        self.set_cost(to, cost);
-                        last = Some(to);
-                    }
+        let (index, mut last) = (self.index, None);
+        for (topic, partition) in index.partitions() {
+            let (owner, claim) = self.partition(partition);
+            let Some(from) = usize::from(owner).checked_sub(1) else { continue };
+            let given = self.cost(from).saturating_add((claim == owner).into());
+            for to in (0..index.count()).filter(|to| *to != from) {
+                let cost = given.saturating_sub((claim == place(to)).into());
+                if cost < self.cost(to) && index.subscribes(to, topic) {
+                    self.reach(to, owner, partition, cost);
+                    last = Some(to);
                 }
             }
-            start = end;
         }
         last
     }
 
+    /// The cheapest path to a member that is known.
+    fn reach(&mut self, member: usize, parent: u16, partition: usize, cost: i64) {
+        self.set_scratch(member, PARENT, parent.into());
+        self.set_scratch(member, PARTITION, partition as u32);
+        self.set_scratch(member, COST, cost as u32);
+        self.set_scratch(member, COST + 1, (cost >> 32) as u32);
+    }
+
     fn hand(&mut self, partition: usize, to: usize) {
-        let from = usize::from(self.view().partition(partition).0).checked_sub(1);
-        for (member, more) in from.map(|from| (from, -1)).into_iter().chain([(to, 1)]) {
-            let count = self.scratch_word(member, COUNT).saturating_add_signed(more);
-            self.set_scratch(member, COUNT, count);
+        let (owner, _) = self.partition(partition);
+        if let Some(from) = usize::from(owner).checked_sub(1) {
+            self.set_scratch(from, COUNT, self.scratch(from, COUNT).saturating_sub(1));
         }
+        self.set_scratch(to, COUNT, self.scratch(to, COUNT).saturating_add(1));
         self.give(partition, place(to));
     }
 
-    fn scratch_at(&self, member: usize, field: usize) -> usize {
-        self.scratch().saturating_add(member.saturating_mul(SCRATCH)).saturating_add(field)
-    }
-
-    fn scratch_word(&self, member: usize, field: usize) -> u32 {
-        self.word(self.scratch_at(member, field))
-    }
-
-    fn set_scratch(&mut self, member: usize, field: usize, value: u32) {
-        self.set(self.scratch_at(member, field), value);
-    }
-
     fn count(&self, member: usize) -> i64 {
-        self.scratch_word(member, COUNT).into()
+        self.scratch(member, COUNT).into()
     }
 
     fn parent(&self, member: usize) -> Option<usize> {
-        (self.scratch_word(member, PARENT) as usize).checked_sub(1)
+        (self.scratch(member, PARENT) as usize).checked_sub(1)
     }
 
     fn cost(&self, member: usize) -> i64 {
-        let half = |field| u64::from(self.scratch_word(member, field));
-        (half(COST) | half(COST + 1) << 32) as i64
-    }
-
-    fn set_cost(&mut self, member: usize, cost: i64) {
-        self.set_scratch(member, COST, cost as u32);
-        self.set_scratch(member, COST + 1, (cost >> 32) as u32);
+        i64::from(self.scratch(member, COST)) | i64::from(self.scratch(member, COST + 1)) << 32
     }
 }
