@@ -102,7 +102,7 @@ impl Plan<'_> {
         let end = match last {
             Some(behind) => {
                 // still cheaper: there is a cycle, and so many steps back is on it
-                (0..members).fold(Some(behind), |member, _| self.parent(member?))
+                (0..members).try_fold(behind, |member, _| self.parent(member))
             }
             None => {
                 // the member takes one: (n + 1)² - n²

@@ -267,6 +267,30 @@ fn any_claims_of_any_generations() {
     }
 }
 
+/// Where the oracle would take too long: at least no partition can go elsewhere, or back, for the better.
+#[test]
+fn no_single_move_betters_a_large_group() {
+    let mut random = Random(13);
+    for _ in 0..100 {
+        let group = any(&mut random, 30, 10, 40);
+        let owners = run(Assignor::Sticky, &group).owners;
+        assert_valid(&group, &owners);
+        let mut counts = vec![0; group.members.len()];
+        owners.iter().flatten().flatten().for_each(|&owner| counts[owner] += 1);
+        let claimants = claimants(&group);
+        for (topic, owners) in owners.iter().enumerate() {
+            for (partition, owner) in owners.iter().enumerate() {
+                let Some(owner) = *owner else { continue };
+                for other in (0..counts.len()).filter(|other| group.members[*other].wants >> topic & 1 != 0) {
+                    let back = claimants[topic][partition][..] == [other] && other != owner;
+                    // what comes back may cost no balance, what goes elsewhere must gain some
+                    assert!(counts[owner] < counts[other] + if back { 1 } else { 2 }, "{group:?}: {owners:?}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn the_order_of_members_and_topics_does_not_matter() {
     let mut random = Random(11);
