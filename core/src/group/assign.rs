@@ -77,7 +77,8 @@ const MEMBERS: usize = 0x7ffe;
 /// Computes who gets what, into `memory`, from where [`assignments`] reads it. Depends on nothing but its arguments, and not
 /// on the order of topics and members. With [`Assignor::CooperativeSticky`] go on with [`withhold_moving`].
 ///
-/// Time: `partitions * members`; of the sticky ones that times the members, for each step that balances further.
+/// Time: `partitions * members`; of the sticky ones that times the members for each step that balances further, of which there are at most
+/// `partitions`. Equal subscriptions need none.
 ///
 /// # Errors
 /// Bytes of memory that are needed, `usize::MAX` for a group of more than 32,766 members; nothing is assigned.
