@@ -6,6 +6,7 @@ mod rounds;
 use super::assign::{assign, assignments, withhold_moving, Assignor, Wants};
 use super::members::Writer;
 use crate::strings::Strings;
+use crate::wire::{encode::Encoder, sync_group};
 use oracle::{best, claimants, judge, Best};
 use std::vec::Vec;
 use std::{format, string::String, vec};
@@ -59,32 +60,51 @@ impl Group {
     }
 }
 
-/// Runs an assignor over a group, in memory of exactly the size that it asks for; for a cooperative one also without what moves.
+/// A group as the leader has it.
+struct Written {
+    names: Vec<u8>,
+    members: Vec<u8>,
+}
+
+impl Written {
+    fn of(group: &Group) -> Self {
+        let (mut names, mut used) = (vec![0; group.topics.iter().map(|(name, _)| name.len() + 6).sum()], 0);
+        let mut strings = Strings { bytes: &mut names, used: &mut used };
+        let entries: Vec<u16> = group.topics.iter().map(|(name, _)| strings.insert(name).unwrap()).collect();
+        for (entry, (_, partitions)) in entries.iter().zip(&group.topics) {
+            strings.set_number(*entry, *partitions);
+        }
+        let (mut start, mut end) = (0, 0);
+        let most = |member: &Joined| 76 + member.id.len() + member.instance.len() + member.claims.len() * 4;
+        let mut members = vec![0xaa; group.members.iter().map(most).sum()];
+        let mut writer = Writer { memory: &mut members, start: &mut start, end: &mut end };
+        for member in &group.members {
+            writer.member(&member.id);
+            writer.instance(&member.instance);
+            let wanted = entries.iter().enumerate().filter(|(topic, _)| member.wants >> topic & 1 != 0);
+            wanted.for_each(|(_, entry)| writer.topic(*entry));
+            member.claims.iter().for_each(|(topic, partition)| writer.claim(entries[*topic], *partition as i32));
+            writer.generation(member.generation);
+        }
+        members.truncate(end);
+        Written { names, members }
+    }
+
+    fn wants(&self) -> Wants<'_> {
+        Wants { names: &self.names, names_used: self.names.len() as u16, members: &self.members }
+    }
+}
+
 struct Run {
     owners: Owners,
+    /// Without what moves.
     kept: Owners,
 }
 
+/// Runs an assignor over a group, in memory of exactly the size that it asks for.
 fn run(assignor: Assignor, group: &Group) -> Run {
-    let (mut names, mut used) = (vec![0; group.topics.iter().map(|(name, _)| name.len() + 6).sum()], 0);
-    let mut strings = Strings { bytes: &mut names, used: &mut used };
-    let entries: Vec<u16> = group.topics.iter().map(|(name, _)| strings.insert(name).unwrap()).collect();
-    for (entry, (_, partitions)) in entries.iter().zip(&group.topics) {
-        strings.set_number(*entry, *partitions);
-    }
-    let (mut start, mut end) = (0, 0);
-    let mut memory =
-        vec![0xaa; group.members.iter().map(|m| 12 + m.id.len() + m.instance.len() + 64 + m.claims.len() * 4).sum()];
-    let mut writer = Writer { memory: &mut memory, start: &mut start, end: &mut end };
-    for member in &group.members {
-        writer.member(&member.id);
-        writer.instance(&member.instance);
-        let wanted = entries.iter().enumerate().filter(|(topic, _)| member.wants >> topic & 1 != 0);
-        wanted.for_each(|(_, entry)| writer.topic(*entry));
-        member.claims.iter().for_each(|(topic, partition)| writer.claim(entries[*topic], *partition as i32));
-        writer.generation(member.generation);
-    }
-    let wants = Wants { names: &names, names_used: used, members: &memory[..end] };
+    let written = Written::of(group);
+    let wants = written.wants();
     let needed = assign(assignor, wants, &mut []).unwrap_err();
     let mut memory = vec![0xaa; needed];
     assert_eq!(assign(assignor, wants, &mut memory[1..]), Err(needed));
@@ -319,4 +339,43 @@ fn the_order_of_members_and_topics_does_not_matter() {
             }
         }
     }
+}
+
+#[test]
+fn whatever_lies_in_memory_the_assignors_end() {
+    let mut random = Random(19);
+    let mut assigned = 0;
+    for _ in 0..5_000 {
+        let mut written = Written::of(&any(&mut random, 6, 4, 9));
+        for _ in 0..=random.below(4) {
+            let bytes = if random.below(2) == 0 { &mut written.names } else { &mut written.members };
+            let at = random.below(bytes.len() as u32) as usize;
+            bytes[at] = random.below(256) as u8;
+        }
+        for assignor in [Assignor::Range, Assignor::RoundRobin, Assignor::CooperativeSticky] {
+            let mut memory = vec![0xaa; 4096];
+            if assign(assignor, written.wants(), &mut memory).is_ok() {
+                withhold_moving(written.wants(), &mut memory);
+                assigned += assignments(written.wants(), &memory).flat_map(|(_, topics)| topics).count();
+            }
+        }
+    }
+    assert!(assigned > 10_000);
+}
+
+#[test]
+fn an_assignment_goes_into_sync_group() {
+    let mut group = Group::of(&[1, 4], &[3, 3]);
+    (group.topics[0].0, group.topics[1].0) = ("cut".into(), "zones".into());
+    let written = Written::of(&group);
+    let mut memory = vec![0; assign(Assignor::RoundRobin, written.wants(), &mut []).unwrap_err()];
+    assign(Assignor::RoundRobin, written.wants(), &mut memory).unwrap();
+    let (id, topics) = assignments(written.wants(), &memory).last().unwrap();
+    let mut bytes = [0xaa; 64];
+    let mut e = Encoder::fill(&mut bytes, 0);
+    sync_group::assignment(&mut e, id, topics);
+    let size = e.size();
+    // java-roundrobin-assignment-for-follower of testdata/embedded.json, but for its version
+    let java = b"\0\x02m1\0\0\0\x1d\0\0\0\0\0\x01\0\x05zones\0\0\0\x02\0\0\0\0\0\0\0\x02\xff\xff\xff\xff";
+    assert_eq!(&bytes[..size], java);
 }
