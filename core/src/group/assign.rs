@@ -1,6 +1,6 @@
 //! The assignors of the classic protocol: from what the members of a group want to who gets which partition, in fixed memory.
 //! Range and round robin are Java's `RangeAssignor` and `RoundRobinAssignor` without racks, to the partition and its place.
-//! For the sticky ones see [`sticky`](super::sticky).
+//! For the sticky ones see `sticky.rs`.
 //!
 //! An assignment is kept in words of four bytes, and what a sticky assignor computes with lies behind it:
 //!
