@@ -122,7 +122,7 @@ fn next(claims: &Claims) -> u8 {
 
 /// The end of a subscription v2, or what is in the user data of a sticky one.
 pub(crate) fn put<'a>(e: &mut Encoder<'_>, topics: impl Partitions<'a>, generation: i32) {
-    put_partitions(e, topics);
+    put_partitions(e, topics.clone().count() as i32, topics);
     e.i32(generation);
 }
 

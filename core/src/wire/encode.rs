@@ -78,10 +78,10 @@ impl<'a, O: Iterator<Item = u32> + Clone, T: Iterator<Item = (&'a str, O)> + Clo
     type Of = O;
 }
 
-/// Array of (topic, array of partition).
+/// Array of (topic, array of partition), of `count` topics.
 #[cfg(feature = "group")]
-pub(crate) fn put_partitions<'a>(e: &mut Encoder<'_>, topics: impl Partitions<'a>) {
-    e.i32(topics.clone().count() as i32);
+pub(crate) fn put_partitions<'a>(e: &mut Encoder<'_>, count: i32, topics: impl Partitions<'a>) {
+    e.i32(count);
     for (name, partitions) in topics {
         e.str(name).i32(partitions.clone().count() as i32);
         for partition in partitions {

@@ -87,13 +87,12 @@ pub(crate) fn head(
 
 /// One member's assignment: `topics` are names with their partitions. Version 0: the layout is the same up to 3.
 pub(crate) fn assignment<'a>(e: &mut Encoder<'_>, member: &str, topics: impl Partitions<'a>) {
-    let body = |e: &mut Encoder<'_>| {
-        e.i16(0);
-        put_partitions(e, topics.clone());
-        e.i32(-1);
-    };
-    let mut counted = Encoder::count();
-    body(&mut counted);
-    e.str(member).i32(counted.size() as i32);
-    body(e);
+    let (mut count, mut bytes) = (0i32, 2 + 4 + 4usize);
+    for (name, partitions) in topics.clone() {
+        count = count.saturating_add(1);
+        bytes = bytes.saturating_add(6).saturating_add(name.len()).saturating_add(partitions.count().saturating_mul(4));
+    }
+    e.str(member).i32(bytes as i32).i16(0);
+    put_partitions(e, count, topics);
+    e.i32(-1);
 }
