@@ -77,8 +77,8 @@ const MEMBERS: usize = 0x7ffe;
 /// Computes who gets what, into `memory`, from where [`assignments`] reads it. Depends on nothing but its arguments, and not
 /// on the order of topics and members. With [`Assignor::CooperativeSticky`] go on with [`withhold_moving`].
 ///
-/// Time: `partitions * members`; of the sticky ones that times the members for each step that balances further, of which there are at most
-/// `partitions`. Equal subscriptions need none.
+/// Time: `partitions * members`; of the sticky ones that times the members for each step that balances further, of which there
+/// are at most `partitions`. Equal subscriptions need none.
 ///
 /// # Errors
 /// Bytes of memory that are needed, `usize::MAX` for a group of more than 32,766 members; nothing is assigned.
@@ -106,7 +106,8 @@ pub fn assign(assignor: Assignor, wants: Wants<'_>, memory: &mut [u8]) -> Result
 }
 
 /// Takes partitions out of an assignment that [`Assignor::CooperativeSticky`] computed, when others than their new owner had
-/// them: those have to give them up first, by the assignment without them, and then the group rebalances again.
+/// them: those have to give them up first, by the assignment without them, and then the group rebalances again. `wants` and
+/// `memory` are as for [`assignments`].
 pub fn withhold_moving(wants: Wants<'_>, memory: &mut [u8]) {
     let (front, partitions) = halves(memory);
     let mut plan = Plan { index: Index::of(wants, front), partitions, scratch: &mut [] };
@@ -119,7 +120,8 @@ pub fn withhold_moving(wants: Wants<'_>, memory: &mut [u8]) {
 }
 
 /// All members, also those that get nothing, with the topics of which they get something, by name, and the partitions of those in
-/// ascending order. `memory` is as [`assign`] left it.
+/// ascending order. `memory` is as [`assign`] left it and `wants` what it was then: entries and numbers of partitions are not
+/// kept a second time.
 pub fn assignments<'a>(
     wants: Wants<'a>,
     memory: &'a [u8],
