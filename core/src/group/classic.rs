@@ -62,11 +62,11 @@ impl Control<'_> {
                 Ok(())
             }
             join_group::Item::Member(id) => {
-                self.note_member(id);
+                self.members().member(id);
                 Ok(())
             }
             join_group::Item::Instance(id) => {
-                self.note_instance(id);
+                self.members().instance(id);
                 Ok(())
             }
             join_group::Item::Topic(name) => {

@@ -5,8 +5,15 @@
 //! heartbeat says 27 ──▶ rejoin ──poll──▶ Announce ──Event::Revoked──▶ Announced ──poll──▶ Committing ──▶ JoinGroup ──▶ SyncGroup
 //! 22, 25, session over ──▶ lost ──poll──▶ Announce ──Event::Lost────▶ Announced ──poll──────────────────▶ JoinGroup ..
 //! ```
+#[cfg(feature = "group-sticky")]
+pub mod assign;
 mod classic;
+mod members;
+#[cfg(all(test, feature = "group-sticky"))]
+mod proof;
 pub(crate) mod range;
+#[cfg(feature = "group-sticky")]
+mod sticky;
 
 use crate::cluster::{broker_error, Job};
 use crate::partitions::{self, Slot};

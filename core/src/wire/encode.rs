@@ -86,6 +86,30 @@ impl<'a> Encoder<'a> {
     }
 }
 
+/// Topics and partitions of each, as the blobs of a group's members have them.
+#[cfg(feature = "group")]
+pub(crate) trait Partitions<'a>: Iterator<Item = (&'a str, Self::Of)> + Clone {
+    /// Those of one topic.
+    type Of: Iterator<Item = u32> + Clone;
+}
+
+#[cfg(feature = "group")]
+impl<'a, O: Iterator<Item = u32> + Clone, T: Iterator<Item = (&'a str, O)> + Clone> Partitions<'a> for T {
+    type Of = O;
+}
+
+/// Array of (topic, array of partition), of `count` topics.
+#[cfg(feature = "group")]
+pub(crate) fn put_partitions<'a>(e: &mut Encoder<'_>, count: i32, topics: impl Partitions<'a>) {
+    e.i32(count);
+    for (name, partitions) in topics {
+        e.str(name).i32(partitions.clone().count() as i32);
+        for partition in partitions {
+            e.i32(partition as i32);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

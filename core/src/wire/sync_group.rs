@@ -1,7 +1,7 @@
 //! SyncGroup v3..v1 (SyncGroupRequest/Response.json) and the Assignment inside it (ConsumerProtocolAssignment.json v0..v3).
 //! No bytes at all (the leader forgot us) is an item of its own; user data is passed over.
 use super::answer::{Progress, END};
-use super::encode::Encoder;
+use super::encode::{put_partitions, Encoder, Partitions};
 use super::primitives::{be_i16, be_i32, count, item as parsed, stop, string, take, Bytes, Parsed, Stop};
 use nom::Parser;
 
@@ -85,23 +85,14 @@ pub(crate) fn head(
     e.i32(assignments as i32);
 }
 
-/// One member's assignment: `topics` are names with their run of partitions. Version 0: the layout is the same up to 3.
-pub(crate) fn assignment<'a>(
-    e: &mut Encoder<'_>,
-    member: &str,
-    topics: impl Iterator<Item = (&'a str, core::ops::Range<u32>)> + Clone,
-) {
+/// One member's assignment: `topics` are names with their partitions. Version 0: the layout is the same up to 3.
+pub(crate) fn assignment<'a>(e: &mut Encoder<'_>, member: &str, topics: impl Partitions<'a>) {
     let (mut count, mut bytes) = (0i32, 2 + 4 + 4usize);
-    for (name, run) in topics.clone() {
+    for (name, partitions) in topics.clone() {
         count = count.saturating_add(1);
-        bytes = bytes.saturating_add(6).saturating_add(name.len()).saturating_add(run.len().saturating_mul(4));
+        bytes = bytes.saturating_add(6).saturating_add(name.len()).saturating_add(partitions.count().saturating_mul(4));
     }
-    e.str(member).i32(bytes as i32).i16(0).i32(count);
-    for (name, run) in topics {
-        e.str(name).i32(run.len() as i32);
-        for partition in run {
-            e.i32(partition as i32);
-        }
-    }
+    e.str(member).i32(bytes as i32).i16(0);
+    put_partitions(e, count, topics);
     e.i32(-1);
 }
