@@ -181,7 +181,8 @@ impl Control<'_> {
         }
     }
 
-    fn has_left(&mut self) -> bool {
+    /// Nothing of a `close` is left but the ends of the connections.
+    pub(crate) fn has_left(&self) -> bool {
         if self.state.commit.is_open() {
             return false;
         }

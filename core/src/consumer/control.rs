@@ -186,6 +186,7 @@ impl Control<'_> {
     /// Partitions that stay keep their positions.
     fn keep_assigned(&mut self, wanted: &[TopicPartition<'_>]) {
         self.tables_changed();
+        self.acknowledge_lent();
         self.void_current();
         let names = &self.names;
         let stays =

@@ -41,7 +41,8 @@ impl Consumer<'_, Superloop> {
         let control = self.control();
         let state = &*control.state;
         if state.close_at != Instant::from_millis(0) {
-            return control.next_timeout(&Op::Leave, true, now).min(state.close_at);
+            let next = if control.has_left() { Instant::NEVER } else { control.next_timeout(&Op::Leave, true, now) };
+            return next.min(state.close_at);
         }
         if state.commit.awaited {
             return control.next_timeout(&Op::Commit, true, now);

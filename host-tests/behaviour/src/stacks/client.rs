@@ -63,12 +63,6 @@ impl<W: Timely> NearEnd<W> {
         self.world.borrow_mut().pass(now.after(delay).min(arrival), until);
     }
 
-    /// As [`sleep`](Self::sleep), where the consumer does not say until when: its `next_timeout` is that of a poll.
-    pub fn doze(&mut self) {
-        let until = self.now().after(Duration::from_millis(100));
-        self.sleep(until, until);
-    }
-
     /// Asks until the answer is ready; `None` after `within`.
     pub fn ask<R>(
         &mut self,
@@ -153,7 +147,7 @@ impl<W: Timely> Client for LoopClient<W> {
             if let Poll::Ready(result) = near.turn(|now, net| consumer.commit_sync(now, net)) {
                 return result;
             }
-            near.doze();
+            near.sleep(consumer.next_timeout(near.now()), Instant::NEVER);
         }
     }
 
@@ -163,7 +157,7 @@ impl<W: Timely> Client for LoopClient<W> {
             if let Poll::Ready(result) = near.turn(|now, net| consumer.close(now, net)) {
                 return result;
             }
-            near.doze();
+            near.sleep(consumer.next_timeout(near.now()), Instant::NEVER);
         }
     }
 }
