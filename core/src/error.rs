@@ -43,19 +43,30 @@ impl Error {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 #[repr(i16)]
-#[allow(missing_docs)]
 pub enum Api {
+    /// Records, from partitions' leaders.
     Fetch = 1,
+    /// First, last and timed offsets, from partitions' leaders.
     ListOffsets = 2,
+    /// Brokers, topics, and who leads what.
     Metadata = 3,
+    /// Keeps a group's offsets.
     OffsetCommit = 8,
+    /// Reads a group's offsets.
     OffsetFetch = 9,
+    /// Which broker keeps a group.
     FindCoordinator = 10,
+    /// Becomes a member, or starts a rebalance.
     JoinGroup = 11,
+    /// Stays a member, and learns of rebalances.
     Heartbeat = 12,
+    /// Ends a membership.
     LeaveGroup = 13,
+    /// Brings the assignment, or from the leader takes it.
     SyncGroup = 14,
+    /// Which versions of all these a broker speaks.
     ApiVersions = 18,
+    /// Where a leader's epoch ended: whether the log was truncated (KIP-320).
     OffsetForLeaderEpoch = 23,
 }
 
@@ -209,12 +220,16 @@ pub enum PartitionErrorKind {
 /// Compression codecs by their number in a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[allow(missing_docs)]
 pub enum Codec {
+    /// 1.
     Gzip,
+    /// 2.
     Snappy,
+    /// 3.
     Lz4,
+    /// 4.
     Zstd,
+    /// A number that Kafka has not given yet.
     Unknown(u8),
 }
 

@@ -1,9 +1,8 @@
-//! `trace! debug! info! warn! error!` for this crate: to defmt, else to log, else nowhere. With both features on defmt
+//! `debug! info! warn!` for this crate: to defmt, else to log, else nowhere. With both features on defmt
 //! wins, so that `--all-features` builds and firmware does not pay for `core::fmt`.
 //!
 //! Format strings are what both understand: `{}` and `{:?}` with arguments behind. The build without either checks them
 //! too. Arguments are not evaluated when nobody listens, so they must not do anything.
-#![allow(unused_macros)] // which levels are used varies with the features
 
 // Not in unit tests: defmt's symbols come from a device's logger, and nothing on a host defines them.
 #[cfg(all(feature = "defmt", not(test)))]
@@ -25,10 +24,6 @@ macro_rules! emit {
     };
 }
 
-macro_rules! trace {
-    ($($arg:tt)+) => { emit!(trace, $($arg)+) };
-}
-
 macro_rules! debug {
     ($($arg:tt)+) => { emit!(debug, $($arg)+) };
 }
@@ -41,22 +36,18 @@ macro_rules! warn {
     ($($arg:tt)+) => { emit!(warn, $($arg)+) };
 }
 
-macro_rules! error {
-    ($($arg:tt)+) => { emit!(error, $($arg)+) };
-}
-
 #[cfg(test)]
 mod tests {
     /// Also that nothing warns of unused variables when nobody listens.
     #[test]
     fn every_level_takes_both_kinds_of_arguments() {
         let (topic, partition, error) = ("sensors", 3, crate::Api::Fetch);
-        trace!("bare");
+        debug!("bare");
         debug!("{} {}", topic, partition,);
         info!("{:?}", error);
         warn!("{}-{}: {:?}", topic, partition, error);
         match partition {
-            3 => error!("partition {}", partition),
+            3 => warn!("partition {}", partition),
             _ => info!("another"),
         }
     }

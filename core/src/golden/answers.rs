@@ -85,12 +85,9 @@ fn api_versions() {
             api_versions::Item::Error(code) => (code, 0, 0),
             api_versions::Item::Range { api, min, max } => (api, min, max),
         });
-        assert_eq!(items.collect::<Vec<i16_3>>(), expected, "{name}");
+        assert_eq!(items.collect::<Vec<_>>(), expected, "{name}");
     });
 }
-
-#[allow(non_camel_case_types)]
-type i16_3 = (i16, i16, i16);
 
 #[test]
 fn metadata_answers() {
