@@ -46,6 +46,8 @@ pub(crate) struct State {
     pub names_used: u16,
     /// The connection whose answer is in the window; 0 none.
     pub owner: u8,
+    /// A superloop called `poll` last.
+    pub polled: bool,
     /// What a superloop has asked and goes on asking; 0 nothing.
     pub question: u32,
     /// Slot of what was lent last, plus 1, and whether its CRC was checked or is not to be.
@@ -141,6 +143,7 @@ impl State {
         slots_used: 0,
         names_used: 0,
         owner: 0,
+        polled: false,
         question: 0,
         lent_slot: 0,
         lent_judged: false,

@@ -30,6 +30,7 @@ impl Consumer<'_, Superloop> {
     ) -> Result<Option<Event<'_, Superloop>>, Error> {
         let commit = &mut self.storage.state.commit;
         commit.awaited &= !commit.explicit && !commit.sent_explicit;
+        self.storage.state.polled = true;
         self.enter_poll(now);
         let (mut control, window, _) = self.halves();
         let ready = turn(&mut control, Some(window), net, now, &mut Op::Event)?;
@@ -40,6 +41,9 @@ impl Consumer<'_, Superloop> {
     pub fn next_timeout(&mut self, now: Instant) -> Instant {
         let control = self.control();
         let state = &*control.state;
+        if state.polled {
+            return control.next_timeout(&Op::Event, false, now);
+        }
         if state.close_at != Instant::from_millis(0) {
             let next = if control.has_left() { Instant::NEVER } else { control.next_timeout(&Op::Leave, true, now) };
             return next.min(state.close_at);
@@ -64,6 +68,7 @@ impl Consumer<'_, Superloop> {
         lend_window: bool,
     ) -> Poll<Result<Ready, Error>> {
         let (mut control, window, _) = self.halves();
+        control.state.polled = false;
         match turn(&mut control, Some(window).filter(|_| lend_window), net, now, op) {
             Ok(Some(ready)) => Poll::Ready(Ok(ready)),
             Ok(None) => Poll::Pending,

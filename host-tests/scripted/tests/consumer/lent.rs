@@ -165,3 +165,23 @@ fn a_superloops_next_question_gets_its_own_answer() {
         assert_eq!((asked[0].offset, refused), (Some(committed), true), "{}", cluster.log());
     }
 }
+
+/// A commit that was begun and not asked for again does not keep a loop that polls from its deadlines.
+#[test]
+fn a_superloop_that_polls_sleeps_by_its_polls_deadlines() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().fill(3, 10));
+    cluster.configure(|settings| settings.latency_ms = 1);
+    let (mut net, mut consumer) = (cluster.net(2), superloop(512, CONFIG.group_id("g")));
+    consumer.assign(&[partition(0)]).unwrap();
+    assert_eq!(next(&cluster, &mut net, &mut consumer, |event| offsets(event, 3, false)), [0, 1, 2]);
+    assert!(consumer.commit_sync(cluster.now(), &mut net).is_pending(), "and given up");
+    cluster.never_answer(Api::Fetch);
+    for _ in 0..100 {
+        assert!(!matches!(consumer.poll(cluster.now(), &mut net), Ok(Some(Event::Records(_)))));
+        let timeout = consumer.next_timeout(cluster.now());
+        cluster.tick(timeout);
+    }
+    let fetches = cluster.count(Api::Fetch);
+    assert!(fetches > 2, "{fetches} fetches in {} s: a silent leader is noticed", cluster.millis() / 1_000);
+}
