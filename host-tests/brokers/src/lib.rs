@@ -33,6 +33,8 @@ pub use kafka::Kafka;
 pub use kafka_box::KafkaBox;
 
 use std::io::{Error, Result};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// The release that tests run against unless they say otherwise.
@@ -40,6 +42,27 @@ pub const RELEASE: &str = "4.3.1";
 
 /// Far above what anything here takes on an idle machine (2 s), since start time is CPU time and machines are shared.
 const DEADLINE: Duration = Duration::from_secs(90);
+
+/// One node for all tests of a binary, with a producer `p`. It halts when the process ends.
+///
+/// # Panics
+/// If it does not start.
+pub fn kafka() -> &'static Kafka {
+    static KAFKA: LazyLock<Kafka> = LazyLock::new(|| {
+        let kafka = Kafka::single().expect("the JDK starts a broker");
+        for command in ["producer p", "create warm 1 1", "commit warm warm 0 0"] {
+            kafka.admin(command).expect("a new broker does as it is told");
+        }
+        kafka
+    });
+    &KAFKA
+}
+
+/// `name` with a number: no two tests share a topic, a group or a file.
+pub fn unique(name: &str) -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+}
 
 /// Asks every 20 ms until `done` says so; after `limit` an error that names `what`.
 pub fn wait_for(what: &str, limit: Duration, mut done: impl FnMut() -> Result<bool>) -> Result<()> {

@@ -8,10 +8,8 @@ pub use ledger::Ledger;
 pub use produce::produce_mixed;
 
 use nanokafka::{Config, Error, OffsetReset, Seed, Storage, TopicPartition};
-use nanokafka_brokers::Kafka;
+pub use nanokafka_brokers::{kafka, unique};
 use nanokafka_std::blocking::{Consumer, Event, Tcp};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 /// What a test returns.
@@ -19,24 +17,6 @@ pub type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// Far above what anything here takes on an idle machine.
 pub const SOON: Duration = Duration::from_secs(30);
-
-/// One broker for all tests of a binary, with a producer `p`. It halts when the process ends.
-pub fn kafka() -> &'static Kafka {
-    static KAFKA: LazyLock<Kafka> = LazyLock::new(|| {
-        let kafka = Kafka::single().expect("the JDK starts a broker");
-        for command in ["producer p", "create warm 1 1", "commit warm warm 0 0"] {
-            kafka.admin(command).expect("a new broker does as it is told");
-        }
-        kafka
-    });
-    &KAFKA
-}
-
-/// `name` with a number: no two tests share a topic or a group.
-pub fn unique(name: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
-}
 
 /// A new topic of the shared broker; `properties` as for the command `create`.
 pub fn topic(name: &str, partitions: u32, properties: &str) -> std::io::Result<String> {

@@ -1,14 +1,12 @@
 //! What Kafka's harness does with a group of verifiable consumers: it starts, stops and kills them as processes, follows their
 //! events, and holds each against what was told before.
 
-use nanokafka_brokers::Kafka;
+use nanokafka_brokers::{kafka, unique};
 use serde_json::{json, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
-use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
 /// What a test returns.
@@ -22,24 +20,6 @@ pub const STOP: Duration = Duration::from_secs(10);
 
 /// Events of several processes are put in order by their time stamps. None is read later than this.
 const DELAY: u64 = 100;
-
-/// One broker for all tests, with a producer `p`.
-pub fn kafka() -> &'static Kafka {
-    static KAFKA: LazyLock<Kafka> = LazyLock::new(|| {
-        let kafka = Kafka::single().expect("the JDK starts a broker");
-        for command in ["producer p", "create warm 1 1", "commit warm warm 0 0"] {
-            kafka.admin(command).expect("a new broker does as it is told");
-        }
-        kafka
-    });
-    &KAFKA
-}
-
-/// `name` with a number: no two tests share a topic, a group or a file.
-pub fn unique(name: &str) -> String {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
-}
 
 /// The program, with what it prints piped.
 pub fn program(flags: &[&str]) -> Command {

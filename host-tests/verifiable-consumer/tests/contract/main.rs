@@ -2,7 +2,8 @@
 
 mod harness;
 
-use harness::{kafka, program, unique, Group, Outcome, State, SOON, STOP};
+use harness::{program, Group, Outcome, State, SOON, STOP};
+use nanokafka_brokers::{kafka, unique};
 use nanokafka_brokers::{Cluster, RELEASE};
 use serde_json::{json, Value};
 use std::thread::sleep;
