@@ -312,3 +312,20 @@ pub fn close_ends_every_connection_in_order_although_a_long_poll_is_out<P: Platf
     }
     assert!(ends == Ends { fin: made, reset: 0 } || P::LOSES, "{ends:?} of {made}");
 }
+
+/// An idle member's wakeups in two minutes: 24 heartbeats and 12 long polls end in them. `count` reads them off its client.
+pub fn idle_wakeups<P: Platform>(mut platform: P, count: impl Fn(&P::Client) -> usize) -> usize {
+    platform.cluster(|cluster| {
+        cluster.topic("t", 1);
+    });
+    let [(host, port), _] = platform.addresses();
+    let config = Config::new(format!("{host}:{port}").leak()).group_id("g").heartbeat_interval(Duration::from_secs(5));
+    let mut client = platform.client(&Sizes { partitions: 1, window: 1_024 }, config);
+    client.subscribe(&["t"]).unwrap();
+    while client.poll(Duration::from_secs(5)).is_some() {}
+    let before = count(&client);
+    assert_eq!(client.poll(Duration::from_secs(120)), None);
+    let wakeups = count(&client) - before;
+    client.close().unwrap();
+    wakeups
+}

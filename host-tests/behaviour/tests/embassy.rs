@@ -1,43 +1,23 @@
 //! The scenarios over `nanokafka-embassy`: in fair weather, cancelled wherever they wait, in foul weather.
-use nanokafka::Config;
-use nanokafka_behaviour::embassy::{Fair, Foul};
-use nanokafka_behaviour::stacks::Weather;
-use nanokafka_behaviour::{on_each_platform, Client, Platform, Sizes};
-use std::time::Duration;
+use nanokafka_behaviour::embassy::Embassy;
+use nanokafka_behaviour::on_each_platform;
+use nanokafka_behaviour::scenarios::idle_wakeups;
+use nanokafka_behaviour::stacks::{Fair, Foul, Weather};
 
 /// Of each foul weather.
 const SEEDS: std::ops::Range<u32> = 0..25;
-
-fn losing(seed: u32) -> Foul {
-    Foul::new(Weather { drop: 5, corrupt: 0, delay: 5, seed })
-}
-
-fn corrupting(seed: u32) -> Foul {
-    Foul::new(Weather { drop: 0, corrupt: 10, delay: 5, seed })
-}
+const CANCELLED: Embassy = Embassy { cancels: true };
 
 on_each_platform! {
-    fair: [Fair::new(0, false)],
-    cancelled: [Fair::new(0, true), Fair::new(50, true)],
-    losing: SEEDS.map(losing),
-    corrupting: SEEDS.map(corrupting),
+    fair: [Fair::new(Embassy { cancels: false }, 0)],
+    cancelled: [Fair::new(CANCELLED, 0), Fair::new(CANCELLED, 50)],
+    losing: SEEDS.map(|seed| Foul::new(CANCELLED, Weather::losing(seed))),
+    corrupting: SEEDS.map(|seed| Foul::new(CANCELLED, Weather::corrupting(seed))),
 }
 
-/// 24 heartbeats and 12 long polls that end: two packets come for each, and a timer or two of the consumer.
+/// Two packets come for each end of something, and a timer or two of the consumer.
 #[test]
 fn an_idle_member_of_a_group_sleeps() {
-    let mut platform = Fair::new(5, false);
-    platform.cluster(|cluster| {
-        cluster.topic("t", 1);
-    });
-    let [(host, port), _] = platform.addresses();
-    let config = Config::new(format!("{host}:{port}").leak()).group_id("g").heartbeat_interval(Duration::from_secs(5));
-    let mut client = platform.client(&Sizes { partitions: 1, window: 1_024 }, config);
-    client.subscribe(&["t"]).unwrap();
-    while client.poll(Duration::from_secs(5)).is_some() {}
-    let before = client.executor.polls;
-    assert_eq!(client.poll(Duration::from_secs(120)), None);
-    let polls = client.executor.polls - before;
+    let polls = idle_wakeups(Fair::new(Embassy { cancels: false }, 5), |client| client.executor.polls);
     assert!(polls <= 80, "{polls} polls in two minutes");
-    client.close().unwrap();
 }

@@ -12,7 +12,7 @@ mod world;
 pub use cable::Port;
 pub use client::{LoopClient, NearEnd};
 pub use peer::Peer;
-pub use platforms::{Brokers, Fair, Foul, FAR, NAME, NEAR, PORTS};
+pub use platforms::{Brokers, Cable, Fair, Foul, Near, OverCable, Smoltcp, FAR, NAME, NEAR, PORTS};
 pub use stack::{Stack, StackListener, StackStream, Weather};
 pub use world::{Timely, World};
 

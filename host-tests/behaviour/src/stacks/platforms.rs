@@ -1,8 +1,8 @@
-//! `nanokafka-smoltcp`, in all weathers.
+//! What a transport over a stack is tried on, in all weathers; and `nanokafka-smoltcp` there.
 use super::client::{LoopClient, NearEnd};
 use super::names::NameServer;
 use super::{Port, Stack, StackListener, Timely, Weather, World};
-use crate::{Ends, Gateway, Platform, Sizes, BROKERS};
+use crate::{Client, Ends, Gateway, Platform, Sizes, BROKERS};
 use nanokafka::{Config, Instant};
 use nanokafka_scripted::Cluster;
 use smoltcp::phy::Medium;
@@ -51,81 +51,98 @@ impl Timely for Brokers {
     }
 }
 
-/// Both ends.
-struct Link {
-    near: Port,
-    weather: Weather,
-    world: Rc<RefCell<World<Brokers>>>,
+/// What stands at the near end of the cable.
+pub trait Near {
+    /// The consumer over it.
+    type Client: Client;
+
+    /// A consumer whose local ports begin at `ports`.
+    fn client(&self, cable: &Cable, ports: u16, sizes: &Sizes, config: Config<'static>) -> Self::Client;
+}
+
+/// Both ends of a cable, and the weather in between.
+pub struct Cable {
+    /// The near end's.
+    pub near: Port,
+    /// Of both.
+    pub weather: Weather,
+    /// At the far end.
+    pub world: Rc<RefCell<World<Brokers>>>,
+}
+
+/// A platform over a cable that loses packets or does not.
+pub struct OverCable<N, const LOSES: bool> {
+    near: N,
+    cable: Cable,
     clients: u16,
 }
 
-impl Link {
-    fn new(medium: Medium, weather: Weather) -> Self {
-        let [near, far] = Port::cable(medium, weather.delay);
-        Link { near, weather, world: Rc::new(RefCell::new(Brokers::world(far, weather))), clients: 0 }
-    }
-
-    fn near_end(&mut self) -> NearEnd<Brokers> {
-        self.clients += 1;
-        let stack = Stack::new(self.near.clone(), NEAR, self.weather);
-        NearEnd::new(self.world.clone(), stack, &[FAR.into()], self.clients * 1_000)
-    }
-}
-
 /// In fair weather, over Ethernet.
-pub struct Fair(Link);
-
-impl Fair {
-    /// Frames take so many milliseconds.
-    pub fn new(delay: u64) -> Self {
-        Fair(Link::new(Medium::Ethernet, Weather { delay, ..Weather::default() }))
-    }
-}
+pub type Fair<N> = OverCable<N, false>;
 
 /// In foul weather, over IP packets: on Ethernet a frame's checksum, which no cable here makes, is all that guards ARP.
-pub struct Foul(Link);
+pub type Foul<N> = OverCable<N, true>;
 
-impl Foul {
-    /// In this weather, which a failing test prints.
-    pub fn new(weather: Weather) -> Self {
-        println!("{weather:?}");
-        Foul(Link::new(Medium::Ip, weather))
+impl<N> Fair<N> {
+    /// Frames take so many milliseconds.
+    pub fn new(near: N, delay: u64) -> Self {
+        OverCable::over(near, Medium::Ethernet, Weather { delay, ..Weather::default() })
     }
 }
 
-macro_rules! platform {
-    ($($name:ident: $loses:expr;)*) => {
-        $(impl Platform for $name {
-            type Client = LoopClient<Brokers>;
-            const NAME: &'static str = NAME;
-            const LOSES: bool = $loses;
-
-            fn addresses(&self) -> [(String, u16); BROKERS] {
-                PORTS.map(|port| (FAR.to_string(), port))
-            }
-
-            fn cluster<R: Send + 'static>(&mut self, act: impl FnOnce(&Cluster) -> R + Send + 'static) -> R {
-                act(&self.0.world.borrow().work.gateway.cluster)
-            }
-
-            fn ends(&mut self) -> Ends {
-                self.0.world.borrow().work.gateway.ends
-            }
-
-            fn wait(&mut self, time: Duration) {
-                let mut world = self.0.world.borrow_mut();
-                let until = world.now.after(time);
-                world.wait(until);
-            }
-
-            fn client(&mut self, sizes: &Sizes, config: Config<'static>) -> Self::Client {
-                LoopClient::new(sizes, config, self.0.near_end())
-            }
-        })*
-    };
+impl<N> Foul<N> {
+    /// In this weather, which a failing test prints.
+    pub fn new(near: N, weather: Weather) -> Self {
+        println!("{weather:?}");
+        OverCable::over(near, Medium::Ip, weather)
+    }
 }
 
-platform! {
-    Fair: false;
-    Foul: true;
+impl<N, const LOSES: bool> OverCable<N, LOSES> {
+    fn over(near: N, medium: Medium, weather: Weather) -> Self {
+        let [here, far] = Port::cable(medium, weather.delay);
+        let world = Rc::new(RefCell::new(Brokers::world(far, weather)));
+        OverCable { near, cable: Cable { near: here, weather, world }, clients: 0 }
+    }
+}
+
+impl<N: Near, const LOSES: bool> Platform for OverCable<N, LOSES> {
+    type Client = N::Client;
+    const NAME: &'static str = NAME;
+    const LOSES: bool = LOSES;
+
+    fn addresses(&self) -> [(String, u16); BROKERS] {
+        PORTS.map(|port| (FAR.to_string(), port))
+    }
+
+    fn cluster<R: Send + 'static>(&mut self, act: impl FnOnce(&Cluster) -> R + Send + 'static) -> R {
+        act(&self.cable.world.borrow().work.gateway.cluster)
+    }
+
+    fn ends(&mut self) -> Ends {
+        self.cable.world.borrow().work.gateway.ends
+    }
+
+    fn wait(&mut self, time: Duration) {
+        let mut world = self.cable.world.borrow_mut();
+        let until = world.now.after(time);
+        world.wait(until);
+    }
+
+    fn client(&mut self, sizes: &Sizes, config: Config<'static>) -> Self::Client {
+        self.clients += 1;
+        self.near.client(&self.cable, self.clients * 1_000, sizes, config)
+    }
+}
+
+/// `nanokafka-smoltcp`.
+pub struct Smoltcp;
+
+impl Near for Smoltcp {
+    type Client = LoopClient<Brokers>;
+
+    fn client(&self, cable: &Cable, ports: u16, sizes: &Sizes, config: Config<'static>) -> Self::Client {
+        let stack = Stack::new(cable.near.clone(), NEAR, cable.weather);
+        LoopClient::new(sizes, config, NearEnd::new(cable.world.clone(), stack, &[FAR.into()], ports))
+    }
 }

@@ -24,6 +24,18 @@ pub struct Weather {
     pub seed: u32,
 }
 
+impl Weather {
+    /// That loses packets.
+    pub fn losing(seed: u32) -> Self {
+        Weather { drop: 5, corrupt: 0, delay: 5, seed }
+    }
+
+    /// That changes bits.
+    pub fn corrupting(seed: u32) -> Self {
+        Weather { drop: 0, corrupt: 10, delay: 5, seed }
+    }
+}
+
 /// A stack with one address.
 pub struct Stack {
     /// Of the stack.
