@@ -5,7 +5,7 @@
 //! connection and never sleeps, events are collected at most once per millisecond, so the others go on.
 pub use crate::aliases::blocking::{Consumer, Event, LargeRecord, Records};
 use crate::dial::{Dial, Dialer};
-use crate::{finish, transport_error, MAX_CONNECTIONS, NOT_OPEN, NO_SUCH_CONNECTION};
+use crate::{at_once, finish, transport_error, MAX_CONNECTIONS, NOT_OPEN, NO_SUCH_CONNECTION};
 use mio::event::Event as PollerEvent;
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll as Poller, Registry, Token, Waker as Wake};
@@ -264,6 +264,7 @@ impl Transport for Tcp {
         id: ConnectionId,
         buf: &mut [u8],
     ) -> Poll<Result<usize, TransportError>> {
+        let buf = at_once(buf);
         let slot = ready!(self.worth(id, READ))?;
         let bytes = ready!(slot.transfer(READ, |stream| stream.read(buf)))?;
         if SHORT_READ_IS_DRAINED && (1..buf.len()).contains(&bytes) && slot.ready & ENDED == 0 {

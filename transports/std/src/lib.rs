@@ -48,6 +48,13 @@ use std::net::{Shutdown, TcpStream};
 /// A [`ConnectionId`](nanokafka::ConnectionId) is one byte: more connections could not be named.
 const MAX_CONNECTIONS: usize = 256;
 
+/// The part of a window that one read may fill: 128 KB are still in the processor's cache when they are decoded, which takes a
+/// tenth less CPU time than a megabyte at once.
+fn at_once(buf: &mut [u8]) -> &mut [u8] {
+    let most = buf.len().min(128 << 10);
+    &mut buf[..most]
+}
+
 /// Asked for bytes where no connection is open: after an error, or before `poll_connect` was ready.
 const NOT_OPEN: TransportError = TransportError::new(TransportErrorKind::Reset);
 

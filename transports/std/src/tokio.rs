@@ -3,7 +3,7 @@
 //! The consumer is polled inside a runtime with I/O and time enabled; elsewhere tokio panics, and says so.
 pub use crate::aliases::tokio::{Consumer, Event, LargeRecord, Records};
 use crate::dial::{Dial, Dialer};
-use crate::{finish, transport_error, MAX_CONNECTIONS, NOT_OPEN, NO_SUCH_CONNECTION};
+use crate::{at_once, finish, transport_error, MAX_CONNECTIONS, NOT_OPEN, NO_SUCH_CONNECTION};
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::{lookup_host, TcpStream};
 use ::tokio::time::{sleep_until, Instant as Tick, Sleep};
@@ -116,7 +116,7 @@ impl Transport for Tcp {
         id: ConnectionId,
         buf: &mut [u8],
     ) -> Poll<Result<usize, TransportError>> {
-        let mut buf = ReadBuf::new(buf);
+        let mut buf = ReadBuf::new(at_once(buf));
         ready!(self.slot(id)?.transfer(|stream| stream.poll_read(cx, &mut buf)))?;
         Poll::Ready(Ok(buf.filled().len()))
     }
