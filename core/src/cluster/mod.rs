@@ -409,16 +409,25 @@ impl Control<'_> {
                         self.recognise_bootstrap();
                         Ok(())
                     }
-                    code @ (ErrorCode::GROUP_AUTHORIZATION_FAILED
-                    | ErrorCode::INVALID_GROUP_ID
-                    | ErrorCode::INVALID_REQUEST) => {
-                        cluster.find.retry(self.config, random, now);
-                        Err(broker_error(Api::FindCoordinator, code, true).into())
-                    }
-                    _ => {
-                        // a fresh cluster creates __consumer_offsets at the first question
+                    // a fresh cluster creates __consumer_offsets at the first question
+                    ErrorCode::COORDINATOR_NOT_AVAILABLE
+                    | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+                    | ErrorCode::NOT_CONTROLLER
+                    | ErrorCode::REQUEST_TIMED_OUT
+                    | ErrorCode::NETWORK_EXCEPTION
+                    | ErrorCode::UNKNOWN_SERVER_ERROR => {
                         cluster.find.retry(self.config, random, now);
                         Ok(())
+                    }
+                    code => {
+                        cluster.find.retry(self.config, random, now);
+                        let fatal = matches!(
+                            code,
+                            ErrorCode::GROUP_AUTHORIZATION_FAILED
+                                | ErrorCode::INVALID_GROUP_ID
+                                | ErrorCode::INVALID_REQUEST
+                        );
+                        Err(broker_error(Api::FindCoordinator, code, fatal).into())
                     }
                 }
             }

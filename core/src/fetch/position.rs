@@ -170,7 +170,13 @@ impl Control<'_> {
                 }
                 self.state.cluster.metadata.retry_once(self.config, &mut self.state.random, now);
                 self.state.plan = true;
-                if code == ErrorCode::TOPIC_AUTHORIZATION_FAILED {
+                if matches!(
+                    code,
+                    ErrorCode::TOPIC_AUTHORIZATION_FAILED
+                        | ErrorCode::UNSUPPORTED_VERSION
+                        | ErrorCode::INVALID_REQUEST
+                        | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
+                ) {
                     // told at each try, as only somebody else can help
                     return Err(BrokerError { api, code, topic, partition, fatal: false }.into());
                 }
