@@ -170,11 +170,11 @@ impl Control<'_> {
             Item::Row(row) => {
                 let topic = self.inbox(CONTROL).topic;
                 let explicit = self.state.commit.sent_explicit;
-                let slot = self.row_slot(CONTROL, row.partition).filter(|_| !explicit);
+                let slot = self.row_slot(CONTROL, row.partition);
                 if let Some(slot) = slot.and_then(|slot| self.slots_mut().get_mut(slot)) {
                     slot.clear(Slot::COMMITTING);
-                    if row.error != 0 {
-                        slot.set(Slot::DIRTY);
+                    if (row.error != 0) != explicit && slot.acked >= 0 {
+                        slot.set(Slot::DIRTY); // also where what was listed has taken the position's place
                     }
                 }
                 let commit = &mut self.state.commit;

@@ -133,3 +133,16 @@ fn a_superloops_commit_sync_is_not_answered_by_the_automatic_commit_before_it() 
         assert_eq!(cluster.committed_offset("g", "t", 0), Some(5), "automatically each {interval} ms");
     }
 }
+
+/// As Java's, which commits all positions each time: an offset that was listed says nothing about the position.
+#[test]
+fn positions_are_committed_again_after_an_offset_below_them_was() {
+    let cluster = Cluster::new(1);
+    let mut consumer = consumer(&cluster, 2, CONFIG.group_id("g").enable_auto_commit(false));
+    let committed = || [0, 1].map(|n| cluster.committed_offset("g", "t", n));
+    cluster.block_on(consumer.commit_sync()).unwrap();
+    cluster.block_on(consumer.commit_offsets(&[PartitionOffset::new("t", 0).offset(2)])).unwrap();
+    assert_eq!(committed(), [Some(2), Some(5)]);
+    cluster.block_on(consumer.commit_sync()).unwrap();
+    assert_eq!(committed(), [Some(5); 2]);
+}
