@@ -358,6 +358,13 @@ mod tests {
         (tcp, peers)
     }
 
+    /// Nagle's algorithm would hold a small request back until the one before it is acknowledged, 40 ms later.
+    #[test]
+    fn small_requests_leave_at_once() {
+        let (tcp, _peers) = connected();
+        assert!(tcp.slots.iter().all(|slot| slot.stream.as_ref().unwrap().nodelay().unwrap()));
+    }
+
     #[test]
     fn block_ends_at_the_deadline_and_does_not_spin() {
         let (mut tcp, _peers) = connected();

@@ -175,6 +175,18 @@ mod tests {
     const fn assert_send_and_sync<T: Send + Sync>() {}
     const _: () = assert_send_and_sync::<Tcp>();
 
+    /// As over blocking sockets.
+    #[test]
+    fn small_requests_leave_at_once() {
+        let runtime = ::tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap();
+        let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut tcp = Tcp::new(1);
+        let id = ConnectionId::new(0);
+        runtime.block_on(std::future::poll_fn(|cx| tcp.poll_connect(cx, id, "127.0.0.1", port))).unwrap();
+        assert!(tcp.slot(id).unwrap().stream.as_ref().unwrap().nodelay().unwrap());
+    }
+
     #[test]
     fn the_clock_wakes_at_the_deadline_given_last() {
         let runtime = ::tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
