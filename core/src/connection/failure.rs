@@ -53,8 +53,15 @@ impl Control<'_> {
             }
         }?;
         // what does not concern this call waits for the next `poll`, unless something does already
-        let waits = matches!(op, Op::Chunk | Op::Tend | Op::Commit | Op::CommitOffsets(_) | Op::Leave);
-        if waits && matches!(self.state.parked, Parked::Nothing) {
+        let concerns = match (op, error) {
+            (Op::Event, _) => true,
+            (Op::Commit | Op::CommitOffsets(_), Error::Broker(error)) => error.api == Api::FindCoordinator,
+            (Op::Committed(_), Error::Broker(error)) => matches!(error.api, Api::FindCoordinator | Api::OffsetFetch),
+            (Op::Offsets(_), Error::Broker(error)) => error.api == Api::ListOffsets,
+            (Op::Committed(_) | Op::Offsets(_), error) => !matches!(error, Error::Partition(_)),
+            _ => false,
+        };
+        if !concerns && matches!(self.state.parked, Parked::Nothing) {
             self.state.parked = Parked::Error(error);
             return None;
         }

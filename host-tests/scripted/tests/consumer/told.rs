@@ -3,7 +3,7 @@ use nanokafka::{
     Async, Config, Consumer, Error, Event, OffsetReset, PartitionErrorKind, PartitionOffset, Seed, Storage, Superloop,
     TopicPartition,
 };
-use nanokafka_scripted::{batch, Cluster, Net};
+use nanokafka_scripted::{batch, Api, Cluster, Net};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -145,4 +145,17 @@ fn positions_are_committed_again_after_an_offset_below_them_was() {
     assert_eq!(committed(), [Some(2), Some(5)]);
     cluster.block_on(consumer.commit_sync()).unwrap();
     assert_eq!(committed(), [Some(5); 2]);
+}
+
+#[test]
+fn a_question_is_not_answered_with_what_became_of_another_topic() {
+    let cluster = Cluster::new(1);
+    let mut consumer = consumer(&cluster, 1, CONFIG.group_id("g"));
+    cluster.topic("u", 1);
+    cluster.commit("g", "t", 0, 4, -1).fail(Api::Metadata, 29, 1);
+    consumer.assign(&[partition(0), TopicPartition::new("u", 0)]).unwrap();
+    let mut offsets = [PartitionOffset::new("t", 0)];
+    cluster.block_on(consumer.committed(&mut offsets)).unwrap();
+    assert_eq!(offsets[0].offset, Some(4));
+    assert!(events(&cluster, &mut consumer, 1)[0].contains("TOPIC_AUTHORIZATION_FAILED"));
 }
