@@ -40,6 +40,9 @@ pub struct Config<'r> {
     pub max_partition_fetch_bytes: u32,
     /// `fetch.max.wait.ms`, default 10 s. Java has 500 ms; here a waiting fetch delays nobody, so an idle device may set 60 s.
     pub fetch_max_wait: Duration,
+    /// `client.rack` (KIP-392), default none (empty), at most 249 bytes: where the brokers have racks and a selector of replicas,
+    /// records are fetched from a follower in the same rack. Brokers from 2.4 on.
+    pub client_rack: &'r str,
     /// `check.crcs`, default true.
     pub check_crcs: bool,
     /// Not in Java: what to do with a record larger than the window, default [`LargeRecords::Stream`].
@@ -119,6 +122,7 @@ impl<'r> Config<'r> {
             fetch_max_bytes: 50 << 20,
             max_partition_fetch_bytes: 1 << 20,
             fetch_max_wait: Duration::from_secs(10),
+            client_rack: "",
             check_crcs: true,
             large_records: LargeRecords::Stream,
             request_timeout: Duration::from_secs(30),
@@ -149,6 +153,7 @@ impl<'r> Config<'r> {
         fetch_max_bytes: u32,
         max_partition_fetch_bytes: u32,
         fetch_max_wait: Duration,
+        client_rack: &'r str,
         check_crcs: bool,
         large_records: LargeRecords,
         request_timeout: Duration,
@@ -174,6 +179,7 @@ impl<'r> Config<'r> {
         must(listed.count() <= usize::from(u8::MAX), "bootstrap.servers", "at most 255 entries")?;
         must(!self.client_id.is_empty() && self.client_id.len() <= ID_BYTES, "client.id", "1 to 91 bytes")?;
         must(self.group_id.len() <= NAME_MAX, "group.id", "at most 249 bytes")?;
+        must(self.client_rack.len() <= NAME_MAX, "client.rack", "at most 249 bytes")?;
         let legal = self.group_instance_id.is_empty() || is_legal_name(self.group_instance_id);
         must(
             legal && self.group_instance_id.len() <= ID_BYTES,

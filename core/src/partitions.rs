@@ -26,6 +26,8 @@ pub(crate) struct Slot {
     pub phase: Phase,
     /// The connection whose newest Fetch lists it; 0 none.
     pub link: u8,
+    /// Index of the node that its records are fetched from instead of the leader's (KIP-392); 0 none.
+    pub replica: u8,
     /// Refreshes in a row that named an older leader epoch.
     pub older_epochs: u8,
     pub partition: i32,
@@ -93,6 +95,7 @@ impl Slot {
         flags: 0,
         phase: Phase::Committed,
         link: 0,
+        replica: 0,
         older_epochs: 0,
         partition: 0,
         position: 0,

@@ -67,6 +67,10 @@ pub(crate) struct State {
     pub tended: Instant,
     /// Records until the clock is read again.
     pub tend_in: u8,
+    /// Until then partitions are fetched from followers, and `rackless` holds; 0: none is.
+    pub follow_until: Instant,
+    /// Leaders are not told our rack.
+    pub rackless: bool,
     /// The window's answer last brought bytes.
     pub arrived: Instant,
     /// A partition is [`Slot::END`] or [`Slot::UNTOLD`].
@@ -152,6 +156,8 @@ impl State {
         plan: false,
         busy: false,
         plan_at: Instant::from_millis(0),
+        follow_until: Instant::from_millis(0),
+        rackless: false,
         tended: Instant::from_millis(0),
         tend_in: 0,
         arrived: Instant::from_millis(0),

@@ -128,12 +128,12 @@ pub(crate) fn address<'a>(cluster: &'a Cluster, config: &'a Config<'_>, node: u8
     }
 }
 
-/// Whether a broker must stay in the table: a connection is for it, it coordinates, or it leads an assigned partition.
+/// Whether a broker must stay in the table: a connection is for it, it coordinates, or an assigned partition is read from it.
 fn needed<'a>(links: &'a [Link], slots: &'a [Slot], coordinator: Option<i32>) -> impl Fn(u8, &Node) -> bool + 'a {
     move |index, node| {
         coordinator == Some(node.id)
             || links.iter().any(|link| link.node == index)
-            || slots.iter().any(|slot| slot.leader == node.id)
+            || slots.iter().any(|slot| slot.leader == node.id || slot.replica == index)
     }
 }
 
@@ -324,6 +324,9 @@ impl Control<'_> {
         if slot.leader != leader {
             slot.link = 0;
         }
+        if (slot.leader, slot.leader_epoch) != (leader, epoch) {
+            slot.replica = 0;
+        }
         (slot.leader, slot.leader_epoch) = (leader, epoch);
         slot.clear(Slot::LEADERLESS | Slot::DOUBTED);
         *plan = true;
@@ -334,6 +337,11 @@ impl Control<'_> {
         self.recognise_bootstrap();
         let State { cluster, random, slots_used, plan, .. } = &mut *self.state;
         *plan = true;
+        for slot in self.table.get_mut(..usize::from(*slots_used)).unwrap_or_default() {
+            if cluster.nodes.get(slot.replica).is_some_and(|node| !node.listed) {
+                slot.replica = 0;
+            }
+        }
         if !cluster.named {
             cluster.metadata.retry(self.config, random, now); // a broker that is still starting names nobody
             return Ok(());

@@ -118,6 +118,7 @@ impl Control<'_> {
         let wait = backoff(first, max, failures.min(u8::MAX.into()) as u8, &mut self.state.random);
         let lost_answer = self.links.get(index).is_some_and(|link| link.awaiting().api != 0 || link.phase != Phase::Up);
         self.requests_lost(index, now);
+        self.leave_follower(self.links.get(index).map_or(0, |link| link.node));
         let cluster = &mut self.state.cluster;
         let Some(link) = self.links.get_mut(index) else { return };
         if let Some(node) = cluster.nodes.get_mut(link.node).filter(|_| lost_answer) {

@@ -100,7 +100,7 @@ impl Control<'_> {
                     let offset = self.fetch_offset(link, slot);
                     fetch::request_row(e, slot.partition, slot.leader_epoch, offset, config.max_partition_fetch_bytes);
                 });
-                fetch::tail(e, version);
+                fetch::tail(e, version, if self.state.rackless { "" } else { self.config.client_rack });
             }
             Api::ListOffsets => {
                 list_offsets::head(e);

@@ -34,6 +34,7 @@ impl Control<'_> {
             return Ok(());
         }
         (self.state.plan, self.state.plan_at) = (false, Instant::NEVER);
+        self.leave_followers(now);
         let known = |slot: &Slot| !slot.is(Slot::LEADERLESS) && self.state.cluster.nodes.by_id(slot.leader).is_some();
         if self.slots().iter().any(|slot| slot.phase != Phase::Rest && !known(slot)) {
             self.state.cluster.metadata.want();
@@ -96,7 +97,7 @@ impl Control<'_> {
             if usize::from(self.state.owner) == index && self.state.stream.ahead && ahead && wanted && now >= not_before
             {
                 self.state.stream.ahead = false;
-                self.list(index, |slot| slot.is_fetchable());
+                self.list(index, Api::Fetch, |slot| slot.is_fetchable());
                 return self.send(index, Api::Fetch, versions.get(Api::Fetch).unwrap_or(0), op, now);
             }
             return Ok(());
@@ -115,7 +116,7 @@ impl Control<'_> {
         if demand.validate {
             return match versions.get(Api::OffsetForLeaderEpoch) {
                 Some(version) => {
-                    self.list(index, |slot| slot.phase == Phase::Validate);
+                    self.list(index, Api::OffsetForLeaderEpoch, |slot| slot.phase == Phase::Validate);
                     self.send(index, Api::OffsetForLeaderEpoch, version, op, now)
                 }
                 None => {
@@ -127,7 +128,7 @@ impl Control<'_> {
             };
         }
         if demand.offsets {
-            self.list(index, |slot| slot.wants_offset());
+            self.list(index, Api::ListOffsets, |slot| slot.wants_offset());
             for slot in self.slots_mut().iter_mut().filter(|slot| usize::from(slot.link) == index) {
                 slot.clear(Slot::ASKED);
                 slot.set(if slot.is(Slot::QUERIED) { Slot::ASKED } else { 0 });
@@ -144,7 +145,7 @@ impl Control<'_> {
             if let Some(link) = self.links.get_mut(index) {
                 link.visited = true;
             }
-            self.list(index, |slot| slot.is_fetchable());
+            self.list(index, Api::Fetch, |slot| slot.is_fetchable());
             return self.send(index, Api::Fetch, versions.get(Api::Fetch).unwrap_or(0), op, now);
         }
         Ok(())
@@ -182,12 +183,12 @@ impl Control<'_> {
             return demand;
         };
         let (rests, parked) = (self.rests(), !matches!(self.state.parked, Parked::Nothing));
-        for slot in self.slots().iter().filter(|slot| slot.leader == id && !slot.is(Slot::LEADERLESS)) {
-            let mine = usize::from(slot.link) == index;
+        for slot in self.slots().iter().filter(|slot| !slot.is(Slot::LEADERLESS)) {
+            let (leads, mine) = (slot.leader == id, usize::from(slot.link) == index);
             demand.stale |= mine && slot.is(Slot::STALE);
-            demand.offsets |= slot.wants_offset() && (!rests || slot.is(Slot::QUERIED));
-            demand.validate |= slot.phase == Phase::Validate && !rests && !parked;
-            if slot.is_fetchable() && !rests {
+            demand.offsets |= leads && slot.wants_offset() && (!rests || slot.is(Slot::QUERIED));
+            demand.validate |= leads && slot.phase == Phase::Validate && !rests && !parked;
+            if slot.is_fetchable() && !rests && slot.is_fetched_from(node, leads) {
                 demand.fetch = true;
                 demand.uncovered |= !mine || !slot.is(Slot::LISTED) || slot.is(Slot::STALE);
             }
@@ -200,9 +201,14 @@ impl Control<'_> {
         let rests = self.rests();
         let (mut next, mut first) = (None::<u8>, None::<u8>);
         for slot in self.slots().iter().filter(|slot| !slot.is(Slot::LEADERLESS)) {
-            let needs = slot.is(Slot::QUERIED)
-                || !rests && (slot.is_fetchable() || slot.wants_offset() || slot.phase == Phase::Validate);
-            let Some(index) = self.state.cluster.nodes.by_id(slot.leader).filter(|_| needs) else { continue };
+            let leader = slot.is(Slot::QUERIED) || !rests && (slot.wants_offset() || slot.phase == Phase::Validate);
+            let index = match slot.replica {
+                _ if !leader && (rests || !slot.is_fetchable()) => None,
+                0 => self.state.cluster.nodes.by_id(slot.leader),
+                _ if leader => self.state.cluster.nodes.by_id(slot.leader),
+                follower => Some(follower),
+            };
+            let Some(index) = index else { continue };
             if self.links.iter().skip(CONTROL + 1).any(|link| link.node == index) {
                 continue;
             }
@@ -217,11 +223,13 @@ impl Control<'_> {
     }
 
     /// Marks what the next request on the connection lists.
-    fn list(&mut self, index: usize, wanted: impl Fn(&Slot) -> bool) {
+    fn list(&mut self, index: usize, api: Api, wanted: impl Fn(&Slot) -> bool) {
         let node = self.links.get(index).map_or(0, |link| link.node);
         let id = self.state.cluster.nodes.get(node).map(|node| node.id);
         for slot in self.slots_mut() {
-            if Some(slot.leader) == id && !slot.is(Slot::LEADERLESS) && wanted(slot) {
+            let leads = Some(slot.leader) == id;
+            let here = if api == Api::Fetch { slot.is_fetched_from(node, leads) } else { leads };
+            if here && !slot.is(Slot::LEADERLESS) && wanted(slot) {
                 slot.link = index as u8;
                 slot.set(Slot::LISTED);
             } else if usize::from(slot.link) == index {

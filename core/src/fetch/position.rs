@@ -149,6 +149,10 @@ impl Control<'_> {
     ) -> Result<(), Error> {
         let (topic, partition) = self.short_name(found);
         let Some(slot) = self.slots_mut().get_mut(found) else { return Ok(()) };
+        if api == Api::Fetch && core::mem::take(&mut slot.replica) != 0 {
+            self.state.plan = true;
+            return Ok(()); // a follower lags behind: only what the leader says counts
+        }
         match code {
             ErrorCode::OFFSET_OUT_OF_RANGE if api == Api::Fetch => {
                 if slot.phase == Phase::Ready && !slot.is(Slot::STALE) {

@@ -322,9 +322,12 @@ impl Control<'_> {
             At::Partition => return self.partition(window, now),
             At::Field => {
                 let version = self.state.stream.version.into();
-                let Some(bytes) = self.take(window, |i| fetch::records_length(version, i))? else {
+                let Some((replica, bytes)) = self.take(window, |i| fetch::records_length(version, i))? else {
                     return Ok(Step::More(arrived.saturating_add(1)));
                 };
+                if replica >= 0 {
+                    self.redirect(replica, now);
+                }
                 let stream = &mut self.state.stream;
                 (stream.field, stream.first_batch, stream.at) = (bytes, true, At::Batch);
             }

@@ -301,7 +301,9 @@ fn fetch_around_the_records() {
                 assert_eq!((head.index, head.error), expected, "{name}");
                 assert_eq!(head.high_watermark, int::<i64>(&partition["high_watermark"]), "{name}");
                 assert_eq!(head.aborted as usize, aborted, "{name}");
-                let (next, length) = take(fetch::records_length(version, &next[16 * aborted..]));
+                let (next, (replica, length)) = take(fetch::records_length(version, &next[16 * aborted..]));
+                let preferred = &partition["preferred_read_replica"];
+                assert_eq!(replica, if preferred.is_null() { -1 } else { int(preferred) }, "{name}");
                 let (records, next) = next.split_at(length as usize);
                 rest = next;
                 if !partition["records"].is_string() {

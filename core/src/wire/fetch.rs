@@ -1,5 +1,6 @@
 //! Fetch v11 and v10 (FetchRequest/Response.json), by topic name and without a session: what the request says, and the items
-//! around the records. `records` itself is parsed where it is lent (`fetch::stream`). v10 has no rack and no preferred replica.
+//! around the records. `records` itself is parsed where it is lent (`fetch::stream`). v11 adds the rack and the preferred read
+//! replica (KIP-392).
 use super::encode::Encoder;
 use super::primitives::{be_i16, be_i32, be_i64, count, string, Bytes, Parsed};
 use crate::time::millis_i32;
@@ -42,10 +43,11 @@ pub(crate) fn partition(i: Bytes<'_>) -> Parsed<'_, Partition> {
         .parse(i)
 }
 
-/// The preferred read replica and the number of bytes of `records`.
-pub(crate) fn records_length(version: i16, i: Bytes<'_>) -> Parsed<'_, u32> {
-    let i = if version >= 11 { be_i32(i)?.0 } else { i };
-    count(i)
+/// The preferred read replica, -1 for none, and the number of bytes of `records`.
+pub(crate) fn records_length(version: i16, i: Bytes<'_>) -> Parsed<'_, (i32, u32)> {
+    let (i, replica) = if version >= 11 { be_i32(i)? } else { (i, -1) };
+    let (i, bytes) = count(i)?;
+    Ok((i, (replica, bytes)))
 }
 
 pub(crate) fn head(e: &mut Encoder<'_>, config: &Config<'_>, max_wait: i32) {
@@ -58,9 +60,9 @@ pub(crate) fn request_row(e: &mut Encoder<'_>, partition: i32, leader_epoch: i32
     e.i32(partition).i32(leader_epoch).i64(offset).i64(-1).i32(max_bytes as i32);
 }
 
-pub(crate) fn tail(e: &mut Encoder<'_>, version: i16) {
+pub(crate) fn tail(e: &mut Encoder<'_>, version: i16, rack: &str) {
     e.i32(0);
     if version >= 11 {
-        e.str("");
+        e.str(rack);
     }
 }

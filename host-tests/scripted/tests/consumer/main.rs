@@ -2,6 +2,7 @@
 mod client;
 mod dropped;
 mod errors;
+mod followers;
 mod lent;
 mod losses;
 mod membership;

@@ -52,6 +52,7 @@ pub struct Properties {
 struct Texts {
     bootstrap_servers: String,
     client_id: String,
+    client_rack: String,
     group_id: String,
     group_instance_id: String,
 }
@@ -99,6 +100,7 @@ impl Properties {
         self.config
             .bootstrap_servers(&self.texts.bootstrap_servers)
             .client_id(&self.texts.client_id)
+            .client_rack(&self.texts.client_rack)
             .group_id(&self.texts.group_id)
             .group_instance_id(&self.texts.group_instance_id)
     }
@@ -113,6 +115,7 @@ impl Properties {
         let texts = Texts {
             bootstrap_servers: String::new(),
             client_id: config.client_id.to_owned(),
+            client_rack: String::new(),
             group_id: String::new(),
             group_instance_id: String::new(),
         };
@@ -304,6 +307,7 @@ mod tests {
         let mut reached = HashSet::from(["bootstrap_servers".to_owned()]); // by each of these
         for pair in [
             "client.id=c",
+            "client.rack=r1",
             "group.id=g",
             "session.timeout.ms=46000",
             "heartbeat.interval.ms=3001",
@@ -390,7 +394,6 @@ mod tests {
             ("security.protocol=SASL_SSL", "PLAINTEXT (TLS and SASL are not supported)"),
             ("group.protocol=consumer", "classic (the protocol of KIP-848 is not supported)"),
             ("group.remote.assignor=uniform", "left out (the protocol of KIP-848 is not supported)"),
-            ("client.rack=r1", "left out (records are read from leaders, wherever they are)"),
             ("interceptor.classes=com.example.Spy", "left out (there are no interceptors)"),
             (
                 "client.dns.lookup=resolve_canonical_bootstrap_servers_only",
@@ -408,7 +411,6 @@ mod tests {
             "security.protocol=plaintext",
             "group.protocol=CLASSIC",
             "group.remote.assignor=",
-            "client.rack= ",
             "interceptor.classes=",
             "client.dns.lookup=use_all_dns_ips",
             "share.acquire.mode=batch_optimized",
