@@ -222,13 +222,18 @@ impl Control<'_> {
     /// The membership is over: a commit that waits to be sent never will be. One that is out is still answered.
     #[cfg(feature = "group")]
     pub(crate) fn give_up_commit(&mut self) {
+        self.refuse_commit(ErrorCode::ILLEGAL_GENERATION);
+        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
+    }
+
+    #[cfg(feature = "group")]
+    pub(crate) fn refuse_commit(&mut self, code: ErrorCode) {
         let commit = &mut self.state.commit;
         (commit.positions, commit.explicit) = (false, false);
         if core::mem::take(&mut commit.job.wanted) && !commit.in_flight {
             commit.job.done();
-            (commit.finished, commit.code, commit.topic) = (true, ErrorCode::ILLEGAL_GENERATION.0, 0);
+            (commit.finished, commit.code, commit.topic) = (true, code.0, 0);
         }
-        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
     }
 
     /// The result, once for who waits for it and once as an event, where that was announced.

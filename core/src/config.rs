@@ -13,6 +13,13 @@ pub struct Config<'r> {
     pub client_id: &'r str,
     /// `group.id`, default none (empty). Without it `subscribe` invents one (see `Control::group_id`) and `assign` commits nothing.
     pub group_id: &'r str,
+    /// `partition.assignment.strategy`: how the group's leader spreads partitions over the members, in the order of preference.
+    /// The group takes what all members offer and most prefer. Java's default, range and cooperative sticky, with the
+    /// feature `group-sticky`; without it range.
+    ///
+    /// Only a list of nothing but `CooperativeSticky` lets a member keep its partitions while the group
+    /// rebalances (KIP-429), since each of the others needs all members to give up theirs before.
+    pub partition_assignment_strategy: &'r [Assignor],
     /// `group.instance.id` (KIP-345), default none (empty): at most 91 bytes of letters, digits, `.`, `_`, `-`.
     /// A member with it survives a restart within the session without a rebalance, and does not leave on close.
     pub group_instance_id: &'r str,
@@ -67,6 +74,42 @@ pub struct Config<'r> {
     pub allow_auto_create_topics: bool,
 }
 
+/// One of `partition.assignment.strategy`. All but range need the feature `group-sticky`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Assignor {
+    /// Java's `RangeAssignor`: of each topic a run of neighbouring partitions for each member.
+    Range,
+    /// Java's `RoundRobinAssignor`: one partition after the other to one member after the other.
+    #[cfg(feature = "group-sticky")]
+    RoundRobin,
+    /// As Java's `StickyAssignor` (KIP-54): balanced, and of what a member had it keeps as much as balance allows. All is
+    /// given up before.
+    #[cfg(feature = "group-sticky")]
+    Sticky,
+    /// As Java's `CooperativeStickyAssignor` (KIP-429): the same, but only what moves is given up, and handed out by the
+    /// rebalance after that.
+    #[cfg(feature = "group-sticky")]
+    CooperativeSticky,
+}
+
+impl Assignor {
+    /// Its name in JoinGroup, where all members must offer the same one.
+    #[cfg_attr(not(feature = "group"), allow(dead_code))]
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Assignor::Range => "range",
+            #[cfg(feature = "group-sticky")]
+            Assignor::RoundRobin => "roundrobin",
+            #[cfg(feature = "group-sticky")]
+            Assignor::Sticky => "sticky",
+            #[cfg(feature = "group-sticky")]
+            Assignor::CooperativeSticky => "cooperative-sticky",
+        }
+    }
+}
+
 /// `auto.offset.reset`: where to begin without a committed offset, or with one that is no longer in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -110,6 +153,11 @@ impl<'r> Config<'r> {
             bootstrap_servers,
             client_id: "nanokafka",
             group_id: "",
+            partition_assignment_strategy: &[
+                Assignor::Range,
+                #[cfg(feature = "group-sticky")]
+                Assignor::CooperativeSticky,
+            ],
             group_instance_id: "",
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
@@ -141,6 +189,7 @@ impl<'r> Config<'r> {
         bootstrap_servers: &'r str,
         client_id: &'r str,
         group_id: &'r str,
+        partition_assignment_strategy: &'r [Assignor],
         group_instance_id: &'r str,
         session_timeout: Duration,
         heartbeat_interval: Duration,
@@ -180,6 +229,13 @@ impl<'r> Config<'r> {
         must(!self.client_id.is_empty() && self.client_id.len() <= ID_BYTES, "client.id", "1 to 91 bytes")?;
         must(self.group_id.len() <= NAME_MAX, "group.id", "at most 249 bytes")?;
         must(self.client_rack.len() <= NAME_MAX, "client.rack", "at most 249 bytes")?;
+        let assignors = self.partition_assignment_strategy;
+        let again = |at: usize| assignors.iter().take(at).any(|before| assignors.get(at) == Some(before));
+        must(
+            !assignors.is_empty() && !(0..assignors.len()).any(again),
+            "partition.assignment.strategy",
+            "one assignor or more, none of them twice",
+        )?;
         let legal = self.group_instance_id.is_empty() || is_legal_name(self.group_instance_id);
         must(
             legal && self.group_instance_id.len() <= ID_BYTES,
@@ -282,6 +338,8 @@ mod tests {
             (good.client_id(""), "client.id"),
             (good.client_id(&long), "client.id"),
             (good.group_id(&long), "group.id"),
+            (good.partition_assignment_strategy(&[]), "partition.assignment.strategy"),
+            (good.partition_assignment_strategy(&[Assignor::Range; 2]), "partition.assignment.strategy"),
             (good.group_instance_id("a b"), "group.instance.id"),
             (good.group_id("").group_instance_id("i"), "group.instance.id"),
             (good.heartbeat_interval(Duration::from_secs(16)), "heartbeat.interval.ms"),

@@ -12,12 +12,14 @@ pub enum Event<'c, IO> {
     /// A record larger than the window (`LargeRecords::Stream`). Read its value; one of which nothing is read is followed
     /// by [`Event::Skipped`].
     LargeRecord(LargeRecord<'c, IO>),
-    /// The group gave us these partitions, all we have now; possibly none. Positions follow; `seek` overrides them.
+    /// The group gave us these partitions, in addition to those we have; possibly none. Positions follow; `seek` overrides
+    /// them. Unless the rebalance is cooperative we have no others: all were revoked before.
     Assigned(Partitions<'c>),
-    /// The group wants these partitions back. They are ours until the next `poll`: commit now what must not be read again.
-    /// With `enable.auto.commit` the next `poll` commits by itself.
+    /// The group wants these partitions back: all, or in a cooperative rebalance (KIP-429) those that move while the others
+    /// go on. They are ours until the next `poll`: commit now what must not be read again. With `enable.auto.commit` the
+    /// next `poll` commits by itself.
     Revoked(Partitions<'c>),
-    /// These partitions are somebody else's already: nothing of them can be committed.
+    /// These partitions, all we had, are somebody else's already: nothing of them can be committed.
     Lost(Partitions<'c>),
     /// The log of a partition is read to its end; nothing is lost by sleeping now. Again after more records came.
     EndOfPartition(TopicPartition<'c>),
@@ -126,19 +128,29 @@ pub struct Skipped<'c> {
 pub struct Partitions<'c> {
     pub(crate) slots: &'c [Slot],
     pub(crate) names: &'c [u8],
+    /// Those with this flag; 0 all.
+    pub(crate) only: u16,
+}
+
+impl Partitions<'_> {
+    fn lists(&self, slot: &Slot) -> bool {
+        slot.flags & self.only == self.only
+    }
 }
 
 impl<'c> Iterator for Partitions<'c> {
     type Item = TopicPartition<'c>;
 
     fn next(&mut self) -> Option<TopicPartition<'c>> {
-        let (slot, rest) = self.slots.split_first()?;
+        let at = self.slots.iter().position(|slot| self.lists(slot))?;
+        let (slot, rest) = self.slots.get(at..)?.split_first()?;
         self.slots = rest;
         Some(TopicPartition::new(strings::name(self.names, slot.topic), slot.partition))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.slots.len(), Some(self.slots.len()))
+        let count = self.slots.iter().filter(|slot| self.lists(slot)).count();
+        (count, Some(count))
     }
 }
 

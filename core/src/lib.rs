@@ -64,7 +64,7 @@
 //! | feature | brings | needs |
 //! |---|---|---|
 //! | `group` | [`subscribe`](Consumer::subscribe): consumer groups, classic protocol, range assignor | |
-//! | `group-sticky` | `group`; round robin, sticky and cooperative sticky assignors, which no consumer offers yet | |
+//! | `group-sticky` | `group`; round robin, sticky and cooperative sticky [assignors](Assignor), incremental rebalances | |
 //! | `crc-table-1k` | CRC-32C by a table of 1 KB instead of 64 bytes | |
 //! | `json`, `postcard` | values as types of `serde` | |
 //! | `defmt` | `defmt::Format` for what users see, as errors and events' payloads | |
@@ -110,7 +110,7 @@ mod transport;
 mod wire;
 
 pub use cluster::nodes::{BROKERS, HOST_BYTES};
-pub use config::{Config, LargeRecords, OffsetReset};
+pub use config::{Assignor, Config, LargeRecords, OffsetReset};
 pub use connection::SEND_BUFFER;
 pub use consumer::large_record::LargeRecord;
 pub use consumer::records::{Header, Headers, Record, Records, TimestampType};
@@ -125,9 +125,6 @@ pub use error::{
     ProtocolError, ProtocolErrorKind, Resource, TopicName, UsageError,
 };
 pub use event::{Event, PartitionOffset, Partitions, Skipped, TopicPartition, Truncated};
-#[cfg(feature = "group-sticky")]
-#[doc(hidden)]
-pub use group::assign as assignors;
 pub use policy::{Decision, FailedRecord, RetryPolicy, RetryState};
 pub use resources::{Resources, Storage, MIN_WINDOW};
 pub use seed::Seed;

@@ -74,6 +74,13 @@ impl Slot {
     pub const ASKED: u16 = 4096;
     /// It rests as it has no offset to begin at, and the application was not told.
     pub const UNTOLD: u16 = 8192;
+    /// Named by the assignment that is being read or was read last, or behind the table by its successor's.
+    pub const GIVEN: u16 = 16384;
+    /// The group wants it back: nothing of it is handed out any more.
+    pub const REVOKED: u16 = 32768;
+    /// Of a remembered one behind the table, for which nothing is ever listed: we had it until we joined again.
+    #[cfg(feature = "group")]
+    pub const CLAIMED: u16 = Self::LISTED;
 
     /// Without a position.
     pub fn new(topic: u16, partition: i32) -> Self {

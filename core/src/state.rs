@@ -131,7 +131,7 @@ impl core::ops::Deref for Names<'_> {
 impl State {
     /// The table of slots has changed: what is read for one of them has no place any more.
     pub fn forget_lent(&mut self) {
-        self.stream.forget_slot();
+        self.stream.set_slot(None);
         self.lent_slot = 0;
     }
 
@@ -272,6 +272,9 @@ impl Control<'_> {
 
     /// Entries move, so the topics of slots and of answers that are being read are put right.
     pub(crate) fn drop_unused_names(&mut self) {
+        if !self.names.is_exclusive() {
+            return; // a record borrows one of them
+        }
         let mut at = 0;
         while at < self.state.names_used {
             let used = strings::flags(&self.names, at) & (topic::SUBSCRIBED | topic::GROUP) != 0
@@ -282,8 +285,12 @@ impl Control<'_> {
             }
             self.tables_changed();
             let gap = self.topics().remove(at);
-            for slot in self.table.iter_mut().filter(|slot| slot.topic > at) {
-                slot.topic = slot.topic.saturating_sub(gap);
+            for slot in self.table.iter_mut().filter(|slot| slot.topic >= at) {
+                if slot.topic == at {
+                    slot.partition = -1; // behind the assigned ones, where leaders are remembered
+                } else {
+                    slot.topic = slot.topic.saturating_sub(gap);
+                }
             }
             for inbox in &mut self.state.inboxes {
                 inbox.topic = match inbox.topic.checked_sub(1) {

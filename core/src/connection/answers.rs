@@ -9,6 +9,8 @@ use crate::wire::primitives::{item, Bytes, Parsed, Stop};
 use crate::wire::{
     api_versions, find_coordinator, list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch,
 };
+#[cfg(feature = "group-sticky")]
+use crate::wire::claims;
 #[cfg(feature = "group")]
 use crate::wire::{heartbeat, join_group, sync_group};
 use crate::{Api, Capacity, Error, Instant, ProtocolErrorKind, Resource};
@@ -150,9 +152,18 @@ impl Control<'_> {
                 p.left = self.inbox(link).progress.left;
                 (i, done(result))
             }
+            #[cfg(feature = "group-sticky")]
+            Api::JoinGroup if p.part >= claims::USER_DATA => {
+                let (i, it) = claims::item(p, &mut self.state.group.claims, i)?;
+                self.claim_item(it);
+                if p.part == claims::DONE {
+                    join_group::member_done(p);
+                }
+                (i, Ok(None))
+            }
             #[cfg(feature = "group")]
             Api::JoinGroup => {
-                let (i, it) = join_group::item(p, version, i)?;
+                let (i, it) = join_group::item(p, version, self.reads_claims(), i)?;
                 (i, done(self.join_item(it, now)))
             }
             #[cfg(feature = "group")]

@@ -134,6 +134,8 @@ impl Control<'_> {
             }
             #[cfg(feature = "group")]
             Api::Heartbeat => self.state.group.heartbeat_at = now.after(self.config.heartbeat_interval),
+            #[cfg(feature = "group-sticky")]
+            Api::SyncGroup => self.compute_assignments(now).map_err(Failure::Error)?,
             #[cfg(feature = "group")]
             Api::JoinGroup => self.state.group.phase = group::Phase::Joining,
             _ => {}

@@ -154,7 +154,8 @@ impl Control<'_> {
                 let topics = strings::entries(&self.names, self.state.names_used)
                     .filter(|&at| strings::flags(&self.names, at) & topic::SUBSCRIBED != 0)
                     .map(|at| strings::name(&self.names, at));
-                join_group::request(e, version, &join, "range", topics);
+                let assignors = config.partition_assignment_strategy;
+                join_group::request(e, version, &join, assignors, topics, &self.claimed());
             }
             #[cfg(feature = "group")]
             Api::SyncGroup => {

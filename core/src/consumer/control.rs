@@ -14,7 +14,7 @@ impl Control<'_> {
 
     /// The assigned partitions.
     pub fn assignment(&self) -> Partitions<'_> {
-        Partitions { slots: self.slots(), names: &self.names }
+        Partitions { slots: self.slots(), names: &self.names, only: 0 }
     }
 
     fn assigned(&mut self, partition: TopicPartition<'_>) -> Result<&mut Slot, Error> {

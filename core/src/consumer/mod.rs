@@ -131,7 +131,7 @@ impl<'r, IO> Consumer<'r, IO> {
     /// The assigned partitions.
     pub fn assignment(&self) -> Partitions<'_> {
         let used = usize::from(self.storage.state.slots_used);
-        Partitions { slots: self.storage.slots.get(..used).unwrap_or_default(), names: &self.storage.names }
+        Partitions { slots: self.storage.slots.get(..used).unwrap_or_default(), names: &self.storage.names, only: 0 }
     }
 
     /// See [`Control::position`].
@@ -228,7 +228,6 @@ impl<'r, IO> Consumer<'r, IO> {
         let names = names.share();
         let slot = |slot: u16| table.get(usize::from(slot)).copied().unwrap_or(Slot::NEW);
         let partition = |slot: Slot| TopicPartition::new(crate::strings::name(names, slot.topic), slot.partition);
-        let partitions = |table: &'_ [Slot]| table.len().min(state.slots_used.into());
         match ready {
             Ready::Records | Ready::Large | Ready::Chunk | Ready::EndOfValue => {
                 let slot = slot(state.stream.slot().unwrap_or(0) as u16);
@@ -241,12 +240,12 @@ impl<'r, IO> Consumer<'r, IO> {
                 }
             }
             Ready::Assigned | Ready::Revoked | Ready::Lost => {
-                let count = partitions(table);
-                let partitions = Partitions { slots: table.get(..count).unwrap_or_default(), names };
+                let slots = table.get(..state.slots_used.into()).unwrap_or_default();
+                let partitions = |only| Partitions { slots, names, only };
                 match ready {
-                    Ready::Assigned => Event::Assigned(partitions),
-                    Ready::Revoked => Event::Revoked(partitions),
-                    _ => Event::Lost(partitions),
+                    Ready::Assigned => Event::Assigned(partitions(Slot::GIVEN)),
+                    Ready::Revoked => Event::Revoked(partitions(Slot::REVOKED)),
+                    _ => Event::Lost(partitions(0)),
                 }
             }
             Ready::End(index) => Event::EndOfPartition(partition(slot(index))),

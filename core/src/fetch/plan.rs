@@ -283,7 +283,7 @@ impl Control<'_> {
 impl Slot {
     /// Its records can be asked for.
     pub fn is_fetchable(&self) -> bool {
-        self.phase == Phase::Ready && !self.is(Slot::PAUSED)
+        self.phase == Phase::Ready && !self.is(Slot::PAUSED | Slot::REVOKED)
     }
 
     /// ListOffsets is to be asked.

@@ -119,9 +119,9 @@ impl Stream {
         self.judged_later = offset;
     }
 
-    /// The partitions have changed: nobody wants the rest of this one.
-    pub fn forget_slot(&mut self) {
-        self.slot = 0;
+    /// The table has changed: this is where the partition stands now, if it is still there.
+    pub fn set_slot(&mut self, slot: Option<usize>) {
+        self.slot = slot.map_or(0, |slot| (slot as u16).saturating_add(1));
     }
 
     pub fn slot(&self) -> Option<usize> {
@@ -253,7 +253,7 @@ impl Control<'_> {
         if self.rests() {
             return None; // told that it is revoked: what comes after that is the next owner's
         }
-        self.current().filter(|(_, slot)| slot.phase == Phase::Ready && !slot.is(Slot::PAUSED | Slot::STALE))
+        self.current().filter(|(_, slot)| slot.is_fetchable() && !slot.is(Slot::STALE))
     }
 
     /// Records of the current partition are dropped unread: those on their way behind them are void.

@@ -188,8 +188,9 @@ fn rows() {
 }
 
 fn joined(name: &str, version: i16, body: Bytes<'_>) -> Vec<String> {
-    let items = walk(name, body, |p, i| join_group::item(p, version, i)).into_iter().filter_map(|item| match item {
+    let items = walk(name, body, |p, i| join_group::item(p, version, false, i)).into_iter().filter_map(|item| match item {
         join_group::Item::Head { throttle, error, generation } => Some(format!("head {throttle} {error} {generation}")),
+        join_group::Item::Assignor(name) => Some(format!("assignor {name}")),
         join_group::Item::MemberId(id) => Some(format!("us {id}")),
         join_group::Item::Members(n) => Some(format!("members {n}")),
         join_group::Item::Member(id) => Some(format!("member {id}")),
@@ -206,6 +207,7 @@ fn join_group_with_subscriptions() {
         let members = list(&fields["members"]);
         let mut expected = vec![
             format!("head {} {} {}", fields["throttle_time_ms"], fields["error_code"], fields["generation_id"]),
+            format!("assignor {}", string(&fields["protocol_name"])),
             format!("us {}", string(&fields["member_id"])),
             format!("members {}", members.len()),
         ];
@@ -267,7 +269,7 @@ fn subscriptions_and_assignments_of_java() {
             kinds[0] += 1;
             // one member without a name
             let body = [&[0; 10][..], &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0], &sized].concat();
-            let mut expected = ["head 0 0 0", "us ", "members 1", "member "].map(String::from).to_vec();
+            let mut expected = ["head 0 0 0", "assignor ", "us ", "members 1", "member "].map(String::from).to_vec();
             expected.extend(list(&decoded["topics"]).iter().map(|topic| format!("topic {}", string(topic))));
             assert_eq!(joined(name, 3, &body), expected, "{name}");
         } else {

@@ -10,7 +10,7 @@ use crate::partitions::Slot;
 use crate::state::{Control, Names};
 use crate::wire::encode::Encoder;
 use crate::wire::{join_group, sync_group};
-use crate::{Api, Config, ConnectionId, Error, Instant, PartitionOffset};
+use crate::{Api, Assignor, Config, ConnectionId, Error, Instant, PartitionOffset};
 use core::task::{Context, Waker};
 use core::time::Duration;
 use serde_json::Value;
@@ -404,7 +404,7 @@ fn leader_sync_group() {
 
 #[test]
 fn join_group() {
-    let mut without_protocol = 0;
+    let (mut without_protocol, mut others) = (0, 0);
     for case in requests(Api::JoinGroup) {
         let frame = request(&case);
         let fields = &frame.fields;
@@ -412,6 +412,10 @@ fn join_group() {
             without_protocol += 1; // ours is always one
             continue;
         };
+        if string(&protocol["name"]) != "range" {
+            others += 1; // their subscriptions were somebody's: see below for Java's
+            continue;
+        }
         let blob = string(&protocol["metadata"]).strip_prefix("hex:").expect("bytes");
         let decoded = &protocol["metadata_decoded"]["topics"];
         // `t1` in the vectors, whose bytes nobody has decoded
@@ -423,9 +427,10 @@ fn join_group() {
             member: string(&fields["member_id"]),
             instance: string(&fields["group_instance_id"]),
         };
-        let assignor = string(&protocol["name"]);
+        let nothing = std::iter::empty::<(&str, std::ops::Range<u32>)>();
+        let claimed = join_group::Claimed { owned: nothing.clone(), given_up: nothing, generation: -1 };
         let direct = written(&case, Api::JoinGroup, |e| {
-            join_group::request(e, case.version, &join, assignor, topics.iter().copied());
+            join_group::request(e, case.version, &join, &[Assignor::Range], topics.iter().copied(), &claimed);
         });
         // ours is Subscription version 1, without user data, and nothing is owned by an eager member
         let mut subscription = format!("0001{:08x}", topics.len());
@@ -437,10 +442,11 @@ fn join_group() {
         let sized = |blob: &str| format!("{:08x}{blob}", blob.len() / 2);
         let expected = || Expected::of(&case).with(&sized(blob), &sized(&subscription));
         same(&case, &direct, expected());
-        if assignor != "range" || join.group.is_empty() {
+        if join.group.is_empty() {
             continue; // the consumer invents a group id where there is none
         }
         let config = config(frame)
+            .partition_assignment_strategy(&[Assignor::Range])
             .session_timeout(millis(&fields["session_timeout_ms"]))
             .max_poll_interval(millis(&fields["rebalance_timeout_ms"]));
         let ours = control(&config, |c| {
@@ -452,7 +458,42 @@ fn join_group() {
         });
         same(&case, &ours.unwrap(), expected());
     }
-    assert_eq!(without_protocol, 2);
+    assert_eq!((without_protocol, others), (2, 4));
+}
+
+/// What a member says to the assignors that want to know what it has, or had, is Java's.
+#[cfg(feature = "group-sticky")]
+#[test]
+fn subscriptions_to_the_sticky_assignors() {
+    let subscription = |assignor, partitions: std::ops::Range<u32>, generation| {
+        let mut bytes = [0xaa; 100];
+        let had = Some(("zones", partitions.clone())).filter(|_| !partitions.is_empty()).into_iter();
+        let claimed = join_group::Claimed { owned: had.clone(), given_up: had, generation };
+        let mut e = Encoder::fill(&mut bytes, 0);
+        join_group::subscription(&mut e, assignor, ["cut", "zones"].into_iter(), &claimed);
+        let size = e.size();
+        hex(&bytes[..size])
+    };
+    let java = |name: &str| {
+        let mut all = super::file("embedded").into_iter();
+        string(&all.find(|case| string(&case["name"]) == name).expect(name)["hex"]).to_string()
+    };
+    assert_eq!(subscription(Assignor::CooperativeSticky, 0..0, -1), java("java-cooperative-sticky-first-join"));
+    assert_eq!(subscription(Assignor::CooperativeSticky, 2..4, 2), java("java-cooperative-sticky-rejoin"));
+    // Java's have two fields more, which an eager member does not need
+    for (name, ours) in [
+        ("java-sticky-first-join", subscription(Assignor::Sticky, 0..0, -1)),
+        ("java-sticky-rejoin", subscription(Assignor::Sticky, 2..4, 2)),
+        ("java-roundrobin-first-join", subscription(Assignor::RoundRobin, 2..4, 2)),
+    ] {
+        let java = java(name);
+        let (body, generation_and_rack) = java.split_at(java.len() - 12);
+        assert_eq!(generation_and_rack.len(), 12);
+        assert_eq!(ours, format!("0001{}", &body[4..]), "{name}");
+    }
+    // it had nothing in a generation that it was part of
+    let nothing = subscription(Assignor::Sticky, 0..0, 7);
+    assert!(nothing.ends_with("00000008000000000000000700000000"), "{nothing}");
 }
 
 #[test]

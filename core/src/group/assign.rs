@@ -1,6 +1,5 @@
-//! The assignors of the classic protocol: from what the members of a group want to who gets which partition, in fixed memory.
-//! Range and round robin are Java's `RangeAssignor` and `RoundRobinAssignor` without racks, to the partition and its place.
-//! For the sticky ones see `sticky.rs`.
+//! The assignors that need memory: from what the members of a group want to who gets which partition. Round robin is Java's
+//! `RoundRobinAssignor` without racks, to the partition and its place. For the sticky ones see `sticky.rs`.
 //!
 //! An assignment is kept in words of four bytes, and what a sticky assignor computes with lies behind it:
 //!
@@ -10,46 +9,9 @@
 //! [where it begins] for each member, in Java's order
 //! [owner u16, claim u16] for each partition, topic by topic          (0 none, else the member's place in that order + 1)
 //! ```
-use super::members::{self, members, Member};
-use super::range;
-use crate::strings;
-
-/// How the leader of a group spreads partitions over the members.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Assignor {
-    /// Of each topic a run of neighbouring partitions for each member.
-    Range,
-    /// One partition after the other to one member after the other.
-    RoundRobin,
-    /// Balanced, and of what a member had it keeps as much as balance allows. All is given up before.
-    Sticky,
-    /// The same, but members keep what they have while the group rebalances: what moves is given up first and handed out by
-    /// the rebalance after that (KIP-429).
-    CooperativeSticky,
-}
-
-impl Assignor {
-    /// Its name in JoinGroup, where all members must offer the same one.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Assignor::Range => "range",
-            Assignor::RoundRobin => "roundrobin",
-            Assignor::Sticky => "sticky",
-            Assignor::CooperativeSticky => "cooperative-sticky",
-        }
-    }
-}
-
-/// All that an assignment follows from.
-#[derive(Clone, Copy)]
-pub struct Wants<'a> {
-    /// Topics, with how many partitions each has as its number; 0 is unknown, and nothing of it is assigned.
-    pub names: &'a [u8],
-    /// Bytes of `names` that are in use.
-    pub names_used: u16,
-    /// The members as they lie in the group memory.
-    pub members: &'a [u8],
-}
+use super::members::{self, members, Member, Wants};
+use crate::{strings, Assignor};
+use core::ops::Range;
 
 impl<'a> Wants<'a> {
     fn topics(self) -> impl Iterator<Item = u16> + 'a {
@@ -75,14 +37,15 @@ pub(super) const SCRATCH: usize = 5;
 const MEMBERS: usize = 0x7ffe;
 
 /// Computes who gets what, into `memory`, from where [`assignments`] reads it. Depends on nothing but its arguments, and not
-/// on the order of topics and members. With [`Assignor::CooperativeSticky`] go on with [`withhold_moving`].
+/// on the order of topics and members. With [`Assignor::CooperativeSticky`] go on with [`withhold_moving`]; range needs no
+/// memory, see [`super::range`].
 ///
 /// Time: `partitions * members`; of the sticky ones that times the members for each step that balances further, of which there
 /// are at most `partitions`. Equal subscriptions need none.
 ///
 /// # Errors
 /// Bytes of memory that are needed, `usize::MAX` for a group of more than 32,766 members; nothing is assigned.
-pub fn assign(assignor: Assignor, wants: Wants<'_>, memory: &mut [u8]) -> Result<(), usize> {
+pub(crate) fn assign(assignor: Assignor, wants: Wants<'_>, memory: &mut [u8]) -> Result<(), usize> {
     let (topics, members) = (wants.topics().count(), members(wants.members).count());
     let partitions = wants.topics().fold(0, |sum: usize, entry| sum.saturating_add(wants.partitions(entry)));
     let sticky = matches!(assignor, Assignor::Sticky | Assignor::CooperativeSticky);
@@ -97,10 +60,10 @@ pub fn assign(assignor: Assignor, wants: Wants<'_>, memory: &mut [u8]) -> Result
     let (partitions, scratch) = rest.split_at_mut_checked(partitions.saturating_mul(4)).unwrap_or_default();
     index(wants, front, topics);
     let mut plan = Plan { index: Index::of(wants, front), partitions, scratch };
-    match assignor {
-        Assignor::Range => plan.range(),
-        Assignor::RoundRobin => plan.round_robin(),
-        Assignor::Sticky | Assignor::CooperativeSticky => plan.stick(),
+    if sticky {
+        plan.stick();
+    } else {
+        plan.round_robin();
     }
     Ok(())
 }
@@ -108,7 +71,7 @@ pub fn assign(assignor: Assignor, wants: Wants<'_>, memory: &mut [u8]) -> Result
 /// Takes partitions out of an assignment that [`Assignor::CooperativeSticky`] computed, when others than their new owner had
 /// them: those have to give them up first, by the assignment without them, and then the group rebalances again. `wants` and
 /// `memory` are as for [`assignments`].
-pub fn withhold_moving(wants: Wants<'_>, memory: &mut [u8]) {
+pub(crate) fn withhold_moving(wants: Wants<'_>, memory: &mut [u8]) {
     let (front, partitions) = halves(memory);
     let mut plan = Plan { index: Index::of(wants, front), partitions, scratch: &mut [] };
     for (_, partition) in plan.index.partitions() {
@@ -122,7 +85,7 @@ pub fn withhold_moving(wants: Wants<'_>, memory: &mut [u8]) {
 /// All members, also those that get nothing, with the topics of which they get something, by name, and the partitions of those in
 /// ascending order. `memory` is as [`assign`] left it and `wants` what it was then: entries and numbers of partitions are not
 /// kept a second time.
-pub fn assignments<'a>(
+pub(crate) fn assignments<'a>(
     wants: Wants<'a>,
     memory: &'a [u8],
 ) -> impl Iterator<Item = (&'a str, impl Iterator<Item = (&'a str, impl Iterator<Item = u32> + Clone + 'a)> + Clone + 'a)>
@@ -236,6 +199,14 @@ impl<'a> Index<'a> {
         (member < self.count()).then(|| self.wants.member(word(self.members, member))).flatten()
     }
 
+    /// Where the partitions of a topic are.
+    pub fn of_topic(self, topic: u16) -> Range<usize> {
+        let before = self.topics().take_while(|other| *other != topic);
+        let start = before.fold(0, |sum: usize, other| sum.saturating_add(self.wants.partitions(other)));
+        let known = self.topics().any(|other| other == topic);
+        start..start.saturating_add(if known { self.wants.partitions(topic) } else { 0 })
+    }
+
     pub fn subscribes(self, member: usize, topic: u16) -> bool {
         self.member(member).is_some_and(|member| member.subscribes(topic))
     }
@@ -303,19 +274,6 @@ impl Plan<'_> {
 
     pub fn set_scratch(&mut self, member: usize, field: usize, value: u32) {
         set_word(self.scratch, member.saturating_mul(SCRATCH).saturating_add(field), value);
-    }
-
-    fn range(&mut self) {
-        let (index, mut start) = (self.index, 0usize);
-        for topic in index.topics() {
-            let (partitions, subscribers) = (index.wants.partitions(topic), index.subscribers(topic).count());
-            for (rank, member) in index.subscribers(topic).enumerate() {
-                for partition in range::run(partitions as u32, subscribers as u32, rank as u32) {
-                    self.give(start.saturating_add(partition as usize), place(member));
-                }
-            }
-            start = start.saturating_add(partitions);
-        }
     }
 
     fn round_robin(&mut self) {

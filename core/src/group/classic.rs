@@ -2,9 +2,10 @@
 use super::Phase;
 use crate::cluster::broker_error;
 use crate::connection::CONTROL;
-use crate::partitions::Slot;
 use crate::state::{topic, Control, State};
 use crate::wire::{join_group, sync_group};
+#[cfg(feature = "group-sticky")]
+use crate::Assignor;
 use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
 
 impl Control<'_> {
@@ -45,6 +46,14 @@ impl Control<'_> {
         Err(broker_error(api, code, true).into())
     }
 
+    /// Whether what the members had matters to the assignor.
+    pub(crate) fn reads_claims(&self) -> bool {
+        #[cfg(feature = "group-sticky")]
+        return matches!(self.assignor(), Some(Assignor::Sticky | Assignor::CooperativeSticky));
+        #[cfg(not(feature = "group-sticky"))]
+        false
+    }
+
     pub(crate) fn join_item(&mut self, item: join_group::Item<'_>, now: Instant) -> Result<(), Error> {
         match item {
             join_group::Item::Head { throttle, error, generation } => {
@@ -53,6 +62,14 @@ impl Control<'_> {
                 let group = &mut self.state.group;
                 (group.answer, group.members, group.memory_used, group.memory_needed, group.names_needed) =
                     (generation, 0, 0, 0, 0);
+                group.postponed = false;
+                Ok(())
+            }
+            join_group::Item::Assignor(name) => {
+                let place = self.config.partition_assignment_strategy.iter().position(|ours| ours.name() == name);
+                self.state.group.assignor = place.map_or(0, |place| (place as u8).saturating_add(1));
+                #[cfg(feature = "group-sticky")]
+                self.begin_claims();
                 Ok(())
             }
             join_group::Item::MemberId("") => Ok(()),
@@ -88,9 +105,17 @@ impl Control<'_> {
         let names = self.names.len();
         let State { group, cluster, random, .. } = &mut *self.state;
         group.phase = Phase::Out;
+        group.session_ends = now.after(self.config.session_timeout);
         match code {
+            ErrorCode::NONE if group.assignor == 0 => {
+                self.give_up(Api::JoinGroup, ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
+            }
             ErrorCode::NONE => {
                 let others = group.members > 1;
+                if others && group.postponed {
+                    group.job.want(); // the broker repeats its answer
+                    return Ok(());
+                }
                 if others && (group.memory_needed > have || group.names_needed > names) {
                     let capacity = if group.memory_needed > have {
                         Capacity { what: Resource::GroupMemory, needed: group.memory_needed, have }
@@ -98,10 +123,7 @@ impl Control<'_> {
                         Capacity { what: Resource::Names, needed: group.names_needed, have: names }
                     };
                     // another member leads; we come back as a follower when it has
-                    group.leaving = true;
-                    group.job.failures = u8::MAX;
-                    group.job.retry(self.config, random, now);
-                    self.forget_group_topics();
+                    self.resign(u8::MAX, now);
                     return Err(capacity.into());
                 }
                 (group.phase, group.generation, group.leads) = (Phase::Syncing, group.answer, group.members > 0);
@@ -117,7 +139,8 @@ impl Control<'_> {
                 Ok(())
             }
             ErrorCode::UNKNOWN_MEMBER_ID => {
-                group.member_len = 0;
+                self.lose_membership(true);
+                let State { group, random, .. } = &mut *self.state;
                 group.job.retry(self.config, random, now);
                 Ok(())
             }
@@ -152,21 +175,20 @@ impl Control<'_> {
             sync_group::Item::Head { throttle, error, bytes } => {
                 self.throttle(CONTROL, throttle, now);
                 let nothing = error == 0 && bytes == 0;
-                // the leader has forgotten us: join again
-                self.inbox(CONTROL).error = if nothing { ErrorCode::REBALANCE_IN_PROGRESS.0 } else { error };
-                let group = &mut self.state.group;
-                (group.names_needed, group.partitions_needed) = (0, 0);
+                // the leader has forgotten us
+                self.inbox(CONTROL).error = if nothing { ErrorCode::ILLEGAL_GENERATION.0 } else { error };
+                self.state.group.strange = false;
+                self.forget_given();
             }
             sync_group::Item::Topic(name) => {
-                let inserted = self.topics().insert(name);
-                self.inbox(CONTROL).topic = inserted.map_or(0, |at| at.saturating_add(1));
-                if let Err(needed) = inserted {
-                    self.state.group.names_needed = needed;
-                }
+                let subscribed = |at: &u16| strings::flags(&self.names, *at) & topic::SUBSCRIBED != 0;
+                let found = strings::find(&self.names, self.state.names_used, name).filter(subscribed);
+                self.state.group.strange |= found.is_none();
+                self.inbox(CONTROL).topic = found.map_or(0, |at| at.saturating_add(1));
             }
             sync_group::Item::Partition(partition) => {
-                if let Some(topic) = self.inbox(CONTROL).topic.checked_sub(1) {
-                    self.own(topic, partition);
+                if let Some(topic) = self.inbox(CONTROL).topic.checked_sub(1).filter(|_| partition >= 0) {
+                    self.give(topic, partition);
                 }
             }
             sync_group::Item::Part => {}
@@ -179,57 +201,36 @@ impl Control<'_> {
             return Ok(());
         }
         let code = ErrorCode(self.inbox(CONTROL).error);
-        let (partitions, names) = (self.table.len(), self.names.len());
-        self.forget_group_topics();
-        let State { group, cluster, random, plan, .. } = &mut *self.state;
+        let have = self.table.len();
+        let needed = usize::from(self.state.slots_used).saturating_add(self.state.group.partitions_needed);
+        let State { group, cluster, random, plan, commit, .. } = &mut *self.state;
         *plan = true;
-        group.cached = 0;
         if code == ErrorCode::NONE {
-            let capacity = if group.partitions_needed > partitions {
-                Some(Capacity { what: Resource::Partitions, needed: group.partitions_needed, have: partitions })
-            } else if group.names_needed > 0 {
-                Some(Capacity { what: Resource::Names, needed: group.names_needed, have: names })
-            } else {
-                None
-            };
-            if let Some(capacity) = capacity {
-                // leave, so that somebody with more room gets them
-                (group.phase, group.leaving) = (Phase::Out, true);
-                group.job.want();
-                group.job.not_before = now.after(self.config.session_timeout);
-                self.clear_slots();
-                return Err(capacity.into());
+            if needed > have {
+                // somebody with more room gets them
+                self.resign(0, now);
+                self.state.group.job.not_before = now.after(self.config.session_timeout);
+                return Err(Capacity { what: Resource::Partitions, needed, have }.into());
             }
-            let known = |slot: &Slot| strings::flags(&self.names, slot.topic) & topic::SUBSCRIBED != 0;
-            if !self.slots().iter().all(known) && !self.state.group.rejoin {
+            if group.strange && !group.rejoin {
                 // KIP-345: a static member that is back gets what it had, whatever it subscribes to now. Only leaving makes
                 // the group spread its partitions anew.
-                let State { group, random, .. } = &mut *self.state;
-                (group.phase, group.leaving) = (Phase::Out, true);
-                group.job.retry(self.config, random, now);
-                self.clear_slots();
+                self.resign(0, now);
                 return Ok(());
             }
-            let State { group, commit, .. } = &mut *self.state;
-            info!("group: generation {}, {} partitions", group.generation, group.partitions_needed);
-            (group.phase, group.assigned, group.members) = (Phase::Stable, true, 0);
+            (group.phase, group.synced, group.members) = (Phase::Stable, true, 0);
             group.heartbeat_at = now.after(self.config.heartbeat_interval);
             group.session_ends = now.after(self.config.session_timeout);
             group.job.done();
             commit.auto_at = Instant::from_millis(0);
-            let unknown = self.slots().iter().any(|slot| slot.leader < 0);
-            if unknown {
-                self.state.cluster.metadata.want();
-            }
             return Ok(());
         }
         group.phase = Phase::Out;
         match code {
-            ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION => group.job.want(),
-            ErrorCode::UNKNOWN_MEMBER_ID => {
-                group.member_len = 0;
-                group.job.want();
-            }
+            // our partitions are still ours: nobody can have got them in a generation that has no assignment
+            ErrorCode::REBALANCE_IN_PROGRESS => group.job.want(),
+            ErrorCode::ILLEGAL_GENERATION => self.lose_membership(false),
+            ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
                 cluster.lose_coordinator();
                 group.job.retry(self.config, random, now);
@@ -239,12 +240,9 @@ impl Control<'_> {
             | ErrorCode::UNKNOWN_SERVER_ERROR => {
                 group.job.retry(self.config, random, now);
             }
-            code => {
-                self.clear_slots();
-                return self.give_up(Api::SyncGroup, code);
-            }
+            code => return self.give_up(Api::SyncGroup, code),
         }
-        self.clear_slots();
+        self.forget_group_topics();
         Ok(())
     }
 
@@ -254,11 +252,9 @@ impl Control<'_> {
         match api {
             Api::JoinGroup | Api::SyncGroup => {
                 group.phase = Phase::Out;
+                group.session_ends = now.after(self.config.session_timeout);
                 group.job.retry(self.config, random, now);
-                group.cached = 0;
-                if api == Api::SyncGroup {
-                    self.clear_slots();
-                }
+                self.forget_leaders();
                 self.forget_group_topics();
             }
             Api::Heartbeat => group.heartbeat_at = now,

@@ -2,13 +2,27 @@
 //!
 //! ```text
 //! [id length u16][instance length u16][topics u16][claims u16][generation i32]
-//! [id][instance][entry of a topic u16] ..[entry of a topic u16, partition u16] ..    (all little-endian)
+//! [id][instance][entry of a topic u16] ..[entry of a topic u16, partition u32] ..    (all little-endian)
 //! ```
 //! Claims are the partitions that a member had in its generation.
 use crate::wire::primitives::copy;
 use core::cmp::Ordering;
 
 const HEAD: usize = 12;
+
+/// Bytes of a claim.
+const CLAIM: usize = 6;
+
+/// All that an assignment follows from.
+#[derive(Clone, Copy)]
+pub(crate) struct Wants<'a> {
+    /// Topics, with how many partitions each has as its number; 0 is unknown, and nothing of it is assigned.
+    pub names: &'a [u8],
+    /// Bytes of `names` that are in use.
+    pub names_used: u16,
+    /// The members as they lie in the group memory.
+    pub members: &'a [u8],
+}
 
 /// One member of the group.
 #[derive(Clone, Copy)]
@@ -17,7 +31,7 @@ pub(crate) struct Member<'a> {
     pub instance: &'a str,
     /// Entries of its topics, two bytes each.
     topics: &'a [u8],
-    /// Four bytes each.
+    /// [`CLAIM`] bytes each.
     #[cfg_attr(not(feature = "group-sticky"), allow(dead_code))]
     claims: &'a [u8],
     /// -1 none.
@@ -32,8 +46,9 @@ impl<'a> Member<'a> {
 
     /// Entries of topics, and partitions.
     #[cfg(feature = "group-sticky")]
-    pub fn claims(&self) -> impl Iterator<Item = (u16, u16)> + 'a {
-        self.claims.chunks_exact(4).map(|claim| (u16_at(claim, 0), u16_at(claim, 2)))
+    pub fn claims(&self) -> impl Iterator<Item = (u16, u32)> + 'a {
+        let partition = |claim: &[u8]| claim.last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
+        self.claims.chunks_exact(CLAIM).map(move |claim| (u16_at(claim, 0), partition(claim)))
     }
 
     /// Java's: those with an instance id come first, by it.
@@ -58,7 +73,7 @@ pub(crate) fn first(memory: &[u8]) -> Option<(Member<'_>, &[u8])> {
     let (id, body) = body.split_at_checked(length(0))?;
     let (instance, body) = body.split_at_checked(length(2))?;
     let (topics, body) = body.split_at_checked(length(4).saturating_mul(2))?;
-    let (claims, rest) = body.split_at_checked(length(6).saturating_mul(4))?;
+    let (claims, rest) = body.split_at_checked(length(6).saturating_mul(CLAIM))?;
     let generation = head.last_chunk().map_or(-1, |bytes| i32::from_le_bytes(*bytes));
     let text = |bytes| core::str::from_utf8(bytes).unwrap_or_default();
     Some((Member { id: text(id), instance: text(instance), topics, claims, generation }, rest))
@@ -97,18 +112,14 @@ impl Writer<'_> {
         self.append(4, &entry.to_le_bytes(), 1);
     }
 
-    /// After the last topic. Partitions from 65,536 on cannot be claimed: they may move.
+    /// After the last topic.
     #[cfg(feature = "group-sticky")]
-    #[cfg_attr(not(test), expect(dead_code, reason = "JoinGroup reads no claims yet"))]
-    pub fn claim(&mut self, entry: u16, partition: i32) {
-        if let (Ok(partition), [a, b]) = (u16::try_from(partition), entry.to_le_bytes()) {
-            let [c, d] = partition.to_le_bytes();
-            self.append(6, &[a, b, c, d], 1);
-        }
+    pub fn claim(&mut self, entry: u16, partition: u32) {
+        let ([a, b], [c, d, e, f]) = (entry.to_le_bytes(), partition.to_le_bytes());
+        self.append(6, &[a, b, c, d, e, f], 1);
     }
 
     #[cfg(feature = "group-sticky")]
-    #[cfg_attr(not(test), expect(dead_code, reason = "JoinGroup reads no claims yet"))]
     pub fn generation(&mut self, generation: i32) {
         let at = self.start.saturating_add(8);
         if let Some(room) = self.memory.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
@@ -116,14 +127,15 @@ impl Writer<'_> {
         }
     }
 
-    /// Adds `count` to the head's field. More than that can hold would make the next member illegible: it is left out.
+    /// Adds `count` to the head's field. More than that can hold would make the next member illegible, and leaving it out
+    /// the assignment wrong: no memory is enough then.
     fn append(&mut self, field: usize, bytes: &[u8], count: usize) {
         let field = self.start.saturating_add(field);
         let sum = u16::try_from(usize::from(u16_at(self.memory, field)).saturating_add(count));
         // of a member that does not fit there is no head to read
         let fits = *self.end <= self.memory.len();
         if fits && sum.is_err() {
-            return;
+            *self.end = usize::MAX;
         }
         self.push(bytes);
         if let (Ok(sum), Some(room)) = (sum, self.memory.get_mut(field..).and_then(|room| room.first_chunk_mut())) {
@@ -160,7 +172,7 @@ mod tests {
         #[cfg(feature = "group-sticky")]
         {
             writer.claim(300, 2);
-            writer.claim(300, 65_536);
+            writer.claim(300, 65_538);
             writer.generation(5);
         }
         writer.member("b");
@@ -183,7 +195,7 @@ mod tests {
         );
         #[cfg(feature = "group-sticky")]
         {
-            assert_eq!((all[0].claims().collect::<std::vec::Vec<_>>(), all[0].generation), ([(300, 2)].into(), 5));
+            assert_eq!((all[0].claims().collect::<std::vec::Vec<_>>(), all[0].generation), ([(300, 2), (300, 65_538)].into(), 5));
             assert_eq!((all[1].claims().count(), all[1].generation), (0, -1));
         }
         for room in 0..needed {
@@ -192,16 +204,15 @@ mod tests {
     }
 
     #[test]
-    fn more_topics_than_a_head_counts_do_not_harm_the_next_member() {
+    fn no_memory_is_enough_for_more_topics_than_a_head_counts() {
         let mut memory = std::vec![0; 200_000];
         let (mut start, mut end) = (0, 0);
         let mut writer = Writer { memory: &mut memory, start: &mut start, end: &mut end };
         writer.member("a");
-        (0..70_000).for_each(|_| writer.topic(1));
+        (0..65_535).for_each(|_| writer.topic(1));
+        assert!(*writer.end < 200_000);
+        writer.topic(1);
         writer.member("b");
-        assert_eq!(
-            members(&memory[..end]).map(|member| (member.id, member.topics.len())).collect::<std::vec::Vec<_>>(),
-            [("a", 131_070), ("b", 0)]
-        );
+        assert_eq!(end, usize::MAX);
     }
 }

@@ -1,25 +1,37 @@
-//! The classic group protocol (KIP-62, KIP-394, KIP-345): join, sync, heartbeat, leave. Eager: all partitions are given up
-//! before joining again. What changes the application's partitions happens inside `poll` only:
+//! The classic group protocol (KIP-62, KIP-394, KIP-345): join, sync, heartbeat, leave. What changes the application's
+//! partitions happens inside `poll` only. Eager: all are given up before joining again.
 //!
 //! ```text
 //! heartbeat says 27 ──▶ rejoin ──poll──▶ Announce ──Event::Revoked──▶ Announced ──poll──▶ Committing ──▶ JoinGroup ──▶ SyncGroup
 //! 22, 25, session over ──▶ lost ──poll──▶ Announce ──Event::Lost────▶ Announced ──poll──────────────────▶ JoinGroup ..
 //! ```
+//! Cooperative (KIP-429): only what the new assignment lacks is given up, and then the group spreads that in a second round.
+//!
+//! ```text
+//! heartbeat says 27 ──▶ rejoin ──poll──▶ JoinGroup ──▶ SyncGroup ──▶ synced ──poll──▶ Event::Assigned what is new
+//!                                ▲                              └──▶ Announce ──Event::Revoked what is gone──▶ Announced
+//!                                └── Committing ◀──poll────────────────────────────────────────────────────────────┘
+//! ```
+//! Meanwhile the application may hold records: an assignment that arrives waits behind the table, and what is revoked stays
+//! in it, marked, until the `poll` after the one that said so.
 #[cfg(feature = "group-sticky")]
-pub mod assign;
+mod assign;
 mod classic;
+mod lead;
 mod members;
 #[cfg(all(test, feature = "group-sticky"))]
 mod proof;
-pub(crate) mod range;
+mod range;
 #[cfg(feature = "group-sticky")]
 mod sticky;
 
 use crate::cluster::{broker_error, Job};
 use crate::partitions::{self, Slot};
-use crate::state::{topic, Control, Mode, Parked, MEMBER_ID_BYTES};
+use crate::state::{topic, Control, Mode, Parked, State, MEMBER_ID_BYTES};
+use crate::wire::encode::Partitions;
+use crate::wire::join_group;
 use crate::wire::primitives::copy;
-use crate::{Api, Capacity, Error, ErrorCode, Instant, Resource};
+use crate::{strings, Api, Assignor, Capacity, Error, ErrorCode, Instant, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -57,6 +69,8 @@ pub(crate) struct Group {
     pub lost: bool,
     /// Join again at the next `poll`.
     pub rejoin: bool,
+    /// An assignment waits behind the table until nothing is lent.
+    synced: bool,
     /// `Event::Assigned` is due.
     pub assigned: bool,
     /// LeaveGroup is to be sent, or is out.
@@ -69,10 +83,18 @@ pub(crate) struct Group {
     member: [u8; MEMBER_ID_BYTES],
     invented: [u8; INVENTED],
     pub generation: i32,
+    /// The one in which we got what we have, or had before we joined again, plus 1; 0 we have nothing.
+    owned: i32,
     /// Of the answer that is being read.
     answer: i32,
+    /// The assignor that the group has chosen: its place in our list plus 1, 0 none of ours.
+    assignor: u8,
     /// We are the group's leader.
     pub leads: bool,
+    /// We cannot lead before the records that are lent are given back.
+    postponed: bool,
+    /// The assignment names topics that are not subscribed.
+    strange: bool,
     /// How many members the assignment is to be computed for; 0 none.
     pub members: u32,
     /// Bytes of other members in the group memory, and bytes they need.
@@ -81,8 +103,14 @@ pub(crate) struct Group {
     /// Names or partitions that did not fit.
     names_needed: usize,
     partitions_needed: usize,
-    /// Partitions of unassigned slots whose leaders are remembered.
+    /// How many partitions are remembered behind the assigned ones: who leads them, which of them we had, and which are
+    /// [`Slot::GIVEN`] by an assignment that is not taken yet.
     pub cached: u16,
+    /// Of the member whose claims are being read, and the topic's entry plus 1.
+    #[cfg(feature = "group-sticky")]
+    pub claims: crate::wire::claims::Claims,
+    #[cfg(feature = "group-sticky")]
+    claimed_topic: u16,
     pub job: Job,
     pub heartbeat_at: Instant,
     /// Without an answer until then the membership is over.
@@ -98,6 +126,7 @@ impl Group {
         handover: Handover::None,
         lost: false,
         rejoin: false,
+        synced: false,
         assigned: false,
         leaving: false,
         closing: false,
@@ -106,14 +135,22 @@ impl Group {
         member: [0; MEMBER_ID_BYTES],
         invented: [0; INVENTED],
         generation: 0,
+        owned: 0,
         answer: 0,
+        assignor: 0,
         leads: false,
+        postponed: false,
+        strange: false,
         members: 0,
         memory_used: 0,
         memory_needed: 0,
         names_needed: 0,
         partitions_needed: 0,
         cached: 0,
+        #[cfg(feature = "group-sticky")]
+        claims: crate::wire::claims::Claims::NEW,
+        #[cfg(feature = "group-sticky")]
+        claimed_topic: 0,
         job: Job::NEW,
         heartbeat_at: Instant::from_millis(0),
         session_ends: Instant::from_millis(0),
@@ -162,13 +199,28 @@ impl Group {
 }
 
 impl Control<'_> {
+    /// Whether partitions are kept while the group rebalances. Java's rule: only if every assignor that is offered can do so.
+    pub(crate) fn cooperates(&self) -> bool {
+        #[cfg(feature = "group-sticky")]
+        let can = |assignor: &Assignor| *assignor == Assignor::CooperativeSticky;
+        #[cfg(not(feature = "group-sticky"))]
+        let can = |_: &Assignor| false;
+        self.config.partition_assignment_strategy.iter().all(can)
+    }
+
+    /// The one that the group has chosen.
+    fn assignor(&self) -> Option<Assignor> {
+        let place = self.state.group.assignor.checked_sub(1)?;
+        self.config.partition_assignment_strategy.get(usize::from(place)).copied()
+    }
+
     /// Before each `poll`: what the application was told takes effect.
     pub(crate) fn group_enter_poll(&mut self, now: Instant) {
         self.state.group.polled = now;
         if self.state.group.handover != Handover::Announced {
             return;
         }
-        let dirty = self.slots().iter().any(|slot| slot.is(Slot::DIRTY));
+        let dirty = self.slots().iter().any(|slot| slot.is(Slot::REVOKED) && slot.is(Slot::DIRTY));
         if !self.state.group.lost && dirty && self.commits_automatically() {
             self.state.group.handover = Handover::Committing;
             // the group waits for us no longer than this
@@ -180,20 +232,111 @@ impl Control<'_> {
     }
 
     fn end_ownership(&mut self) {
-        // who leads them is worth remembering: most come back
-        self.state.group.cached = self.state.slots_used;
-        self.clear_slots();
+        let lost = self.state.group.lost;
+        if lost || !self.cooperates() {
+            // who leads them is worth remembering: most come back
+            self.state.group.cached = self.state.slots_used;
+            for slot in self.slots_mut() {
+                slot.flags = if lost { 0 } else { Slot::CLAIMED };
+            }
+            self.clear_slots();
+        } else {
+            self.change_slots(&mut |slots, used| partitions::retain(slots, used, |slot| !slot.is(Slot::REVOKED)));
+            self.drop_unused_names();
+        }
         let group = &mut self.state.group;
         (group.handover, group.lost, group.phase) = (Handover::None, false, Phase::Out);
         group.rejoin = false; // heartbeats went on, and what they said is being done
         group.job.want();
     }
 
-    /// Nothing is fetched or handed out while partitions change hands.
+    /// Adds or removes some; what is being read and lent stays with its partition.
+    fn change_slots(&mut self, change: &mut dyn FnMut(&mut [Slot], &mut u16)) {
+        let key = |at: Option<usize>| at.and_then(|at| self.slots().get(at)).map(|slot| (slot.topic, slot.partition));
+        let lent = self.state.lent_slot.checked_sub(1).map(usize::from);
+        let (read, lent) = (key(self.state.stream.slot()), key(lent));
+        change(self.table, &mut self.state.slots_used);
+        let place = |key: Option<(u16, i32)>| {
+            key.and_then(|(topic, partition)| partitions::find(self.slots(), topic, partition).ok())
+        };
+        let (read, lent) = (place(read), place(lent));
+        self.state.stream.set_slot(read);
+        self.state.lent_slot = lent.map_or(0, |lent| (lent as u16).saturating_add(1));
+        self.state.first_slot = 0;
+        self.tables_changed();
+        self.state.plan = true;
+    }
+
+    /// Marks those that the application has to give up, and lets it be told.
+    fn revoke(&mut self, which: impl Fn(&[u8], &Slot) -> bool) -> bool {
+        let slots = self.table.get_mut(..self.state.slots_used.into()).unwrap_or_default();
+        let mut any = false;
+        for slot in slots.iter_mut().filter(|slot| which(&self.names, slot)) {
+            slot.set(Slot::REVOKED);
+            any = true;
+        }
+        if any {
+            self.state.group.handover = Handover::Announce;
+            self.state.plan = true;
+        }
+        any
+    }
+
+    /// The group rebalances: joins again, when what it must not join with is given up.
+    fn prepare_to_join(&mut self) {
+        self.state.group.rejoin = false;
+        let all = !self.cooperates();
+        let unwanted = |names: &[u8], slot: &Slot| strings::flags(names, slot.topic) & topic::SUBSCRIBED == 0;
+        if !self.revoke(|names, slot| all || unwanted(names, slot)) {
+            self.state.group.phase = Phase::Out;
+            self.state.group.job.want();
+        }
+    }
+
+    /// Takes the assignment that waits behind the table.
+    fn take_assignment(&mut self) {
+        self.revoke(|_, slot| !slot.is(Slot::GIVEN));
+        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::GIVEN)); // of what is kept nothing is told
+        let first = usize::from(self.state.slots_used);
+        let end = first.saturating_add(self.state.group.cached.into());
+        self.change_slots(&mut |table, used| {
+            for at in first..end {
+                let Some(given) = table.get(at).filter(|slot| slot.is(Slot::GIVEN) && slot.partition >= 0) else {
+                    continue;
+                };
+                let &Slot { topic, partition, leader, leader_epoch, .. } = given;
+                let slot = Slot { leader, leader_epoch, flags: Slot::GIVEN, ..Slot::new(topic, partition) };
+                let assigned = table.get(..usize::from(*used)).unwrap_or_default();
+                if let Err(place) = partitions::find(assigned, topic, partition) {
+                    // the table grows over one that was looked at
+                    partitions::insert(table, used, place, slot);
+                }
+            }
+        });
+        let added = usize::from(self.state.slots_used) > first;
+        let eager = !self.cooperates();
+        let group = &mut self.state.group;
+        info!("group: generation {}, {} partitions", group.generation, self.state.slots_used);
+        // an assignment that changes nothing is no event, but for the first one
+        group.assigned = added || eager || group.owned == 0;
+        (group.synced, group.cached, group.owned) = (false, 0, group.generation.saturating_add(1));
+        self.forget_group_topics();
+        if self.slots().iter().any(|slot| slot.leader < 0) {
+            self.state.cluster.metadata.want();
+        }
+    }
+
+    /// Nothing is fetched or handed out: partitions change hands, all of them.
     pub(crate) fn partitions_rest(&self) -> bool {
         let group = &self.state.group;
-        self.state.mode == Mode::Subscribed
-            && (group.phase != Phase::Stable || group.handover != Handover::None || group.rejoin)
+        let changing = group.phase != Phase::Stable || group.handover != Handover::None || group.rejoin;
+        self.state.mode == Mode::Subscribed && (group.lost || changing && !self.cooperates())
+    }
+
+    /// Whether the coordinator must hear from us: a member, or one that keeps its partitions while it is about to join again.
+    fn has_session(&self) -> bool {
+        let group = &self.state.group;
+        group.phase == Phase::Stable || group.phase == Phase::Out && self.state.slots_used > 0 && !group.lost
     }
 
     /// What time does to a membership. `polling`: the application waits in `poll`.
@@ -201,11 +344,12 @@ impl Control<'_> {
         if self.state.mode != Mode::Subscribed {
             return;
         }
+        let has_session = self.has_session();
         let group = &mut self.state.group;
         if polling {
             group.polled = now; // a poll that waits is a poll
         }
-        if group.phase == Phase::Stable {
+        if has_session {
             if now >= group.session_ends {
                 // whoever could not reach the coordinator for so long is no member any more
                 self.state.cluster.lose_coordinator();
@@ -218,6 +362,11 @@ impl Control<'_> {
         if polling {
             self.hand_over(now);
         }
+        let (rebalances, closing) = (self.state.group.phase != Phase::Stable, self.state.group.closing);
+        if rebalances && !closing && self.state.commit.job.wanted && !self.state.commit.in_flight {
+            // as Java: the application polls, and commits again. What is committed by itself waits for the next time
+            self.refuse_commit(ErrorCode::REBALANCE_IN_PROGRESS);
+        }
         if self.state.group.closing && !self.state.commit.is_open() {
             self.state.group.closing = false;
             self.leave_group();
@@ -226,21 +375,11 @@ impl Control<'_> {
 
     fn hand_over(&mut self, now: Instant) {
         let commit_open = self.state.commit.is_open();
-        let owns = self.state.slots_used > 0;
-        let group = &mut self.state.group;
+        let group = &self.state.group;
         match group.handover {
-            Handover::None if group.rejoin && group.phase == Phase::Stable => {
-                group.rejoin = false;
-                if owns {
-                    group.handover = Handover::Announce;
-                } else {
-                    group.phase = Phase::Out;
-                    group.job.want();
-                }
-            }
-            Handover::Committing if !commit_open || now >= group.handover_ends => {
-                self.end_ownership();
-            }
+            Handover::None if group.synced => self.take_assignment(),
+            Handover::None if group.rejoin && group.phase == Phase::Stable => self.prepare_to_join(),
+            Handover::Committing if !commit_open || now >= group.handover_ends => self.end_ownership(),
             _ => {}
         }
     }
@@ -251,8 +390,8 @@ impl Control<'_> {
         let group = &mut self.state.group;
         warn!("group: membership of generation {} lost", group.generation);
         group.phase = Phase::Out;
-        group.rejoin = false;
-        group.assigned = false;
+        (group.rejoin, group.synced, group.assigned) = (false, false, false);
+        group.owned = 0;
         if forget_id {
             group.member_len = 0;
         }
@@ -262,6 +401,16 @@ impl Control<'_> {
         }
         self.give_up_commit();
         self.state.plan = true;
+    }
+
+    /// Leaves, so that another member gets what we cannot have or do, and joins again after a while.
+    pub(super) fn resign(&mut self, failures: u8, now: Instant) {
+        self.lose_membership(false);
+        let State { group, random, .. } = &mut *self.state;
+        group.leaving = true;
+        group.job.failures = failures;
+        group.job.retry(self.config, random, now);
+        self.forget_group_topics();
     }
 
     /// What a commit's answer says about the membership.
@@ -296,67 +445,100 @@ impl Control<'_> {
         self.drop_unused_names();
     }
 
-    /// Takes a partition of the assignment, with its leader when Metadata named it before.
-    pub(super) fn own(&mut self, topic: u16, partition: i32) {
-        let slots = self.slots();
-        let Err(at) = partitions::find(slots, topic, partition) else { return }; // twice in one assignment
-        self.tables_changed();
-        let used = self.state.slots_used;
-        let group = &mut self.state.group;
-        group.partitions_needed = group.partitions_needed.saturating_add(1);
-        let cache = self.table.get_mut(used.into()..used.saturating_add(group.cached).into()).unwrap_or_default();
-        let mut slot = Slot::new(topic, partition);
-        let known = cache.iter().position(|slot| (slot.topic, slot.partition) == (topic, partition));
-        if let Some(known) = known.and_then(|known| cache.get(known)) {
-            (slot.leader, slot.leader_epoch) = (known.leader, known.leader_epoch);
+    /// Those behind the assigned ones, and how many of them are in use.
+    fn remembered(&mut self) -> (&mut [Slot], &mut u16) {
+        let State { slots_used, group, .. } = &mut *self.state;
+        (self.table.get_mut(usize::from(*slots_used)..).unwrap_or_default(), &mut group.cached)
+    }
+
+    /// An assignment is about to be read.
+    fn forget_given(&mut self) {
+        self.table.iter_mut().for_each(|slot| slot.clear(Slot::GIVEN));
+        self.state.group.partitions_needed = 0;
+    }
+
+    /// Notes a partition of the assignment. It moves nothing, as records may be lent.
+    fn give(&mut self, topic: u16, partition: i32) {
+        let slots = self.slots_mut();
+        if let Some(slot) = partitions::find(slots, topic, partition).ok().and_then(|at| slots.get_mut(at)) {
+            return slot.set(Slot::GIVEN);
         }
-        // the table grows over the first of the remembered ones: it takes the place of the one that is found
-        if let (Some(known), Some(first)) = (known, cache.first().copied()) {
-            if let Some(place) = cache.get_mut(known) {
-                *place = first;
+        let (rest, cached) = self.remembered();
+        let known = rest.iter_mut().take((*cached).into()).find(|slot| (slot.topic, slot.partition) == (topic, partition));
+        let given = Slot { flags: Slot::GIVEN, ..Slot::new(topic, partition) };
+        if let Some(slot) = known {
+            if slot.is(Slot::GIVEN) {
+                return; // twice in one assignment
             }
+            slot.set(Slot::GIVEN);
+        } else if let Some(place) = rest.get_mut(usize::from(*cached)) {
+            *place = given;
+            *cached = cached.saturating_add(1);
+        } else if let Some(place) = rest.iter_mut().find(|slot| !slot.is(Slot::GIVEN)) {
+            *place = given;
         }
-        let carried = cache.first().copied().filter(|_| known.is_none());
-        if !partitions::insert(self.table, &mut self.state.slots_used, at, slot) {
-            return;
-        }
-        let group = &mut self.state.group;
-        group.cached = group.cached.saturating_sub(1);
-        if let Some(carried) = carried {
-            let end = usize::from(self.state.slots_used.saturating_add(group.cached));
-            if let Some(place) = self.table.get_mut(end) {
-                *place = carried;
-                group.cached = group.cached.saturating_add(1);
-            }
-        }
+        self.state.group.partitions_needed = self.state.group.partitions_needed.saturating_add(1);
     }
 
     /// Before an answer names them anew.
     pub(crate) fn forget_leaders(&mut self) {
-        if self.state.slots_used == 0 {
-            self.state.group.cached = 0;
+        if self.state.slots_used == 0 && !self.state.group.synced {
+            let (rest, cached) = self.remembered();
+            partitions::retain(rest, cached, |slot| slot.is(Slot::CLAIMED));
         }
     }
 
     /// Remembers the leader of a partition that may be assigned to us: it saves a Metadata request after the assignment.
     pub(crate) fn remember_leader(&mut self, topic: u16, partition: i32, leader: i32, epoch: i32) {
-        let end = usize::from(self.state.slots_used.saturating_add(self.state.group.cached));
         let joins = self.state.mode == Mode::Subscribed
             && self.state.group.phase != Phase::Stable
             && self.state.slots_used == 0;
-        if let (true, Some(place)) = (joins, self.table.get_mut(end)) {
-            *place = Slot { leader, leader_epoch: epoch, ..Slot::new(topic, partition) };
-            self.state.group.cached = self.state.group.cached.saturating_add(1);
+        if !joins {
+            return;
         }
+        let (rest, cached) = self.remembered();
+        let known = rest.iter().take((*cached).into()).position(|slot| (slot.topic, slot.partition) == (topic, partition));
+        match rest.get_mut(known.unwrap_or((*cached).into())) {
+            Some(slot) if known.is_some() => (slot.leader, slot.leader_epoch) = (leader, epoch),
+            Some(slot) => {
+                *slot = Slot { leader, leader_epoch: epoch, ..Slot::new(topic, partition) };
+                *cached = cached.saturating_add(1);
+            }
+            None => {}
+        }
+    }
+
+    /// What JoinGroup says of the partitions that we have or had.
+    pub(crate) fn claimed(&self) -> join_group::Claimed<impl Partitions<'_>> {
+        let used = usize::from(self.state.slots_used);
+        let (slots, rest) = self.table.split_at_checked(used).unwrap_or_default();
+        let rest = rest.get(..self.state.group.cached.into()).unwrap_or_default();
+        join_group::Claimed {
+            owned: self.by_topic(slots, 0),
+            given_up: self.by_topic(rest, Slot::CLAIMED),
+            generation: self.state.group.owned.saturating_sub(1),
+        }
+    }
+
+    fn by_topic<'a>(&'a self, slots: &'a [Slot], flag: u16) -> impl Partitions<'a> {
+        strings::entries(&self.names, self.state.names_used)
+            .map(move |topic| {
+                let mine = slots.iter().filter(move |slot| {
+                    slot.topic == topic && slot.flags & flag == flag && slot.partition >= 0
+                });
+                (strings::name(&self.names, topic), mine.map(|slot| slot.partition as u32))
+            })
+            .filter(|(_, partitions)| partitions.clone().next().is_some())
     }
 }
 
 impl Control<'_> {
     /// What the application must hear, once.
     pub(crate) fn group_notice(&mut self) -> Option<crate::drive::Ready> {
+        let cooperates = self.cooperates();
         let group = &mut self.state.group;
-        // what is taken back at once is still told first
-        if group.phase == Phase::Stable && core::mem::take(&mut group.assigned) {
+        // what is taken back at once is still told first, but what was kept until now is given up first, as in Java
+        if !(cooperates && group.handover != Handover::None) && core::mem::take(&mut group.assigned) {
             return Some(crate::drive::Ready::Assigned);
         }
         if group.handover == Handover::Announce {
@@ -373,11 +555,14 @@ impl Control<'_> {
             return Instant::NEVER;
         }
         let mut next = Instant::NEVER;
-        if group.phase == Phase::Stable {
+        if self.has_session() {
             next = group.session_ends.min(group.polled.after(self.config.max_poll_interval));
         }
         if polling && group.handover == Handover::Committing {
             next = next.min(group.handover_ends);
+        }
+        if polling && group.synced && group.handover == Handover::None {
+            next = Instant::from_millis(0); // it came while the application did something else
         }
         next
     }
@@ -386,6 +571,10 @@ impl Control<'_> {
     pub(crate) fn enter_group(&mut self) {
         let group = &mut self.state.group;
         group.fatal = false;
+        let sent = self.links.first().is_some_and(|link| link.awaiting().api == Api::SyncGroup as i16);
+        if group.phase == Phase::Syncing && !sent {
+            group.phase = Phase::Out; // the topics of the members that are to be led are known by what was subscribed
+        }
         if group.phase == Phase::Out {
             group.job.want();
         } else {
@@ -398,8 +587,9 @@ impl Control<'_> {
         let statically = !self.config.group_instance_id.is_empty();
         let group = &mut self.state.group;
         group.leaving = !statically && group.member_len > 0;
-        (group.phase, group.cached) = (Phase::Out, 0);
-        (group.handover, group.lost, group.rejoin, group.assigned) = (Handover::None, false, false, false);
+        (group.phase, group.cached, group.owned) = (Phase::Out, 0, 0);
+        (group.handover, group.lost, group.rejoin) = (Handover::None, false, false);
+        (group.synced, group.assigned) = (false, false);
     }
 
     /// `close`: the commit that is out needs the membership, so the good-bye comes after it.

@@ -46,8 +46,7 @@ impl Plan<'_> {
         let index = self.index;
         for (at, member) in (0..index.count()).filter_map(|at| index.member(at).map(|member| (at, member))) {
             for (topic, number) in member.claims() {
-                let mut of_topic = index.partitions().filter(|(other, _)| *other == topic);
-                let Some((_, partition)) = of_topic.nth(number.into()) else { continue };
+                let Some(partition) = index.of_topic(topic).nth(number as usize) else { continue };
                 let (_, claim) = self.partition(partition);
                 let rival = claim & !CONTESTED;
                 let theirs = usize::from(rival).checked_sub(1).and_then(|rival| index.member(rival));

@@ -18,6 +18,10 @@ pub(crate) struct Claims {
     partitions: u32,
 }
 
+impl Claims {
+    pub const NEW: Claims = Claims { sticky: false, left: 0, topics: 0, partitions: 0 };
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Item<'a> {
     Topic(&'a str),

@@ -2,8 +2,11 @@
 //! Members are listed to the leader only, so a list that is not empty says "you lead": the leader's name is passed over.
 //! Other people's subscriptions may hold anything: one that does not parse counts as empty, and never harms the answer.
 use super::answer::{Progress, END};
-use super::encode::Encoder;
+#[cfg(feature = "group-sticky")]
+use super::claims;
+use super::encode::{Encoder, Partitions};
 use super::primitives::{be_i16, be_i32, count, string, string_length, Bytes, Parsed};
+use crate::Assignor;
 use nom::Parser;
 
 pub(crate) enum Item<'a> {
@@ -12,6 +15,8 @@ pub(crate) enum Item<'a> {
         error: i16,
         generation: i32,
     },
+    /// The one that the group has chosen; empty if it is none of ours.
+    Assignor(&'a str),
     /// Our own id.
     MemberId(&'a str),
     /// How many members the leader is told of.
@@ -23,6 +28,9 @@ pub(crate) enum Item<'a> {
     Part,
 }
 
+/// No name of ours is longer.
+const ASSIGNOR: u32 = 32;
+
 const PROTOCOL: u8 = 1;
 const LEADER: u8 = 2;
 const MEMBER_ID: u8 = 3;
@@ -33,7 +41,8 @@ const SUBSCRIPTION: u8 = 7;
 const TOPICS: u8 = 8;
 const TOPIC: u8 = 9;
 
-pub(crate) fn item<'a>(p: &mut Progress, version: i16, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
+/// With `claims` a member's topics are followed by what [`claims`](super::claims) reads, and then [`member_done`].
+pub(crate) fn item<'a>(p: &mut Progress, version: i16, claims: bool, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     match p.part {
         0 => (be_i32, be_i16, be_i32)
             .map(|(throttle, error, generation)| {
@@ -41,13 +50,16 @@ pub(crate) fn item<'a>(p: &mut Progress, version: i16, i: Bytes<'a>) -> Parsed<'
                 Item::Head { throttle, error, generation }
             })
             .parse(i),
-        PROTOCOL => string_length
-            .map(|name| {
-                // the only one that was offered
-                (p.skip, p.part) = (name, LEADER);
-                Item::Part
-            })
-            .parse(i),
+        PROTOCOL => {
+            let (rest, length) = string_length(i)?;
+            if length > ASSIGNOR {
+                (p.skip, p.part) = (length, LEADER);
+                return Ok((rest, Item::Assignor("")));
+            }
+            let (rest, name) = string(i)?;
+            p.part = LEADER;
+            Ok((rest, Item::Assignor(name)))
+        }
         LEADER => string_length
             .map(|leader| {
                 (p.skip, p.part) = (leader, MEMBER_ID);
@@ -93,17 +105,19 @@ pub(crate) fn item<'a>(p: &mut Progress, version: i16, i: Bytes<'a>) -> Parsed<'
                 p.left = p.left.saturating_sub(6);
                 p.inner = if subscription_version < 0 { 0 } else { u32::try_from(topics).unwrap_or(0) };
                 p.part = TOPIC;
-                if p.inner == 0 {
+                if subscription_version < 0 {
                     member_done(p);
+                } else if p.inner == 0 {
+                    topics_done(p, claims);
                 }
                 Item::Part
             })
             .parse(i),
-        _ => topic(p, i),
+        _ => topic(p, claims, i),
     }
 }
 
-fn topic<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
+fn topic<'a>(p: &mut Progress, claims: bool, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     debug_assert!(p.part == TOPIC);
     let (_, length) = if p.left < 2 { (i, -1) } else { be_i16(i)? };
     let needed = u32::try_from(length).map_or(u32::MAX, |n| n.saturating_add(2));
@@ -116,13 +130,23 @@ fn topic<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     p.left = p.left.saturating_sub(needed);
     p.inner = p.inner.saturating_sub(1);
     if p.inner == 0 {
-        member_done(p);
+        topics_done(p, claims);
     }
     Ok((i.get(needed as usize..).unwrap_or_default(), if name.is_empty() { Item::Part } else { Item::Topic(name) }))
 }
 
-/// User data, owned partitions and whatever newer versions append are passed over.
-fn member_done(p: &mut Progress) {
+fn topics_done(p: &mut Progress, claims: bool) {
+    #[cfg(feature = "group-sticky")]
+    if claims {
+        p.part = claims::USER_DATA;
+        return;
+    }
+    let _ = claims;
+    member_done(p);
+}
+
+/// What is left of the subscription is passed over.
+pub(crate) fn member_done(p: &mut Progress) {
     p.outer = p.outer.saturating_sub(1);
     (p.skip, p.left) = (p.left, 0);
     p.part = if p.outer == 0 { END } else { MEMBER };
@@ -138,28 +162,75 @@ pub(crate) struct Join<'a> {
     pub instance: &'a str,
 }
 
-/// `topics` in the same order each time: the broker compares subscriptions by their bytes. Subscription v1 without owned
-/// partitions, as an eager member has none when it joins.
+/// Topics and claims in the same order each time: the broker compares subscriptions by their bytes.
 pub(crate) fn request<'a>(
     e: &mut Encoder<'_>,
     version: i16,
     join: &Join<'_>,
-    assignor: &str,
+    assignors: &[Assignor],
     topics: impl Iterator<Item = &'a str> + Clone,
+    claimed: &Claimed<impl Partitions<'a>>,
 ) {
     e.str(join.group);
     e.i32(join.session_timeout).i32(join.rebalance_timeout).str(join.member);
     if version >= 5 {
         e.nullable(join.instance);
     }
-    e.str("consumer").i32(1).str(assignor);
-    let (mut count, mut bytes) = (0i32, 2 + 4 + 4 + 4usize);
-    for topic in topics.clone() {
-        (count, bytes) = (count.saturating_add(1), bytes.saturating_add(2).saturating_add(topic.len()));
+    e.str("consumer").i32(assignors.len() as i32);
+    for &assignor in assignors {
+        let mut counted = Encoder::count();
+        subscription(&mut counted, assignor, topics.clone(), claimed);
+        e.str(assignor.name()).i32(counted.size() as i32);
+        subscription(e, assignor, topics.clone(), claimed);
     }
-    e.i32(bytes as i32).i16(1).i32(count);
+}
+
+/// What a member says that it has, or had.
+pub(crate) struct Claimed<P> {
+    /// What it goes on with while the group rebalances.
+    pub owned: P,
+    /// What it gave up for it.
+    pub given_up: P,
+    /// In which it got them; -1 it got none.
+    pub generation: i32,
+}
+
+/// Range and round robin: version 1, without owned partitions, as an eager member has none when it joins. Sticky: the same with
+/// user data once there is something to say. Cooperative sticky: version 3, whose generation the user data repeats for members
+/// that know version 1 only. No rack.
+pub(crate) fn subscription<'a>(
+    e: &mut Encoder<'_>,
+    assignor: Assignor,
+    topics: impl Iterator<Item = &'a str> + Clone,
+    claimed: &Claimed<impl Partitions<'a>>,
+) {
+    let version = match assignor {
+        #[cfg(feature = "group-sticky")]
+        Assignor::CooperativeSticky => 3,
+        _ => 1,
+    };
+    e.i16(version).i32(topics.clone().count() as i32);
     for topic in topics {
         e.str(topic);
     }
-    e.i32(-1).i32(0); // no user data, nothing owned
+    match assignor {
+        #[cfg(feature = "group-sticky")]
+        Assignor::CooperativeSticky => {
+            e.i32(4).i32(claimed.generation);
+            claims::put(e, claimed.owned.clone(), claimed.generation);
+            e.nullable("");
+        }
+        #[cfg(feature = "group-sticky")]
+        Assignor::Sticky if claimed.generation >= 0 => {
+            let mut counted = Encoder::count();
+            claims::put(&mut counted, claimed.given_up.clone(), claimed.generation);
+            e.i32(counted.size() as i32);
+            claims::put(e, claimed.given_up.clone(), claimed.generation);
+            e.i32(0);
+        }
+        _ => {
+            let _ = claimed;
+            e.i32(-1).i32(0); // no user data, nothing owned
+        }
+    }
 }

@@ -4,7 +4,6 @@ pub(crate) mod answer;
 pub(crate) mod api_versions;
 pub(crate) mod batch;
 #[cfg(feature = "group-sticky")]
-#[cfg_attr(not(test), expect(dead_code, reason = "JoinGroup offers no assignor that needs them yet"))]
 pub(crate) mod claims;
 pub(crate) mod crc32c;
 pub(crate) mod encode;

@@ -1,6 +1,6 @@
 //! Answers of Java's own assignors: `testdata/assignors.txt`, whose form its program describes.
 use super::{run, Group, Joined};
-use crate::group::assign::Assignor;
+use crate::Assignor;
 use std::string::{String, ToString};
 use std::vec::Vec;
 

@@ -1,7 +1,7 @@
 //! What one rebalance leaves is what the next begins with.
 use super::oracle::{best, judge};
 use super::{any, assert_best, assert_valid, run, tuples, Group, Owners, Random, Run};
-use crate::group::assign::Assignor;
+use crate::Assignor;
 use std::vec::Vec;
 
 /// Every change of one thing: somebody leaves or joins, wants more or less, a topic grows, goes or comes.

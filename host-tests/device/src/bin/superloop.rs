@@ -42,34 +42,4 @@ fn run<T: Transport>(net: &mut T) {
         }
     }
     while consumer.close(now(), net).is_pending() {}
-    #[cfg(feature = "group-sticky")]
-    assign();
-}
-
-/// No consumer calls the assignors yet.
-#[cfg(feature = "group-sticky")]
-fn assign() {
-    use nanokafka::assignors::{assign, assignments, withhold_moving, Assignor, Wants};
-    let bytes = || [(); 256].map(|_| read(0x4000_0030) as u8);
-    let (names, members, mut memory) = (bytes(), bytes(), bytes());
-    let wants = Wants { names: &names, names_used: read(0x4000_0034) as u16, members: &members };
-    let assignor = match read(0x4000_0038) {
-        0 => Assignor::Range,
-        1 => Assignor::RoundRobin,
-        2 => Assignor::Sticky,
-        _ => Assignor::CooperativeSticky,
-    };
-    if let Err(needed) = assign(assignor, wants, &mut memory) {
-        return write(0x5000_0028, needed as u32);
-    }
-    if assignor == Assignor::CooperativeSticky {
-        withhold_moving(wants, &mut memory);
-    }
-    for (member, topics) in assignments(wants, &memory) {
-        write(0x5000_002c, member.len() as u32);
-        for (topic, partitions) in topics {
-            write(0x5000_0030, topic.len() as u32);
-            partitions.for_each(|partition| write(0x5000_0034, partition));
-        }
-    }
 }

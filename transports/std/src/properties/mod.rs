@@ -33,7 +33,7 @@ mod keys;
 mod rules;
 mod syntax;
 
-use nanokafka::Config;
+use nanokafka::{Assignor, Config};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -55,6 +55,7 @@ struct Texts {
     client_rack: String,
     group_id: String,
     group_instance_id: String,
+    assignors: Vec<Assignor>,
 }
 
 impl Properties {
@@ -103,6 +104,7 @@ impl Properties {
             .client_rack(&self.texts.client_rack)
             .group_id(&self.texts.group_id)
             .group_instance_id(&self.texts.group_instance_id)
+            .partition_assignment_strategy(&self.texts.assignors)
     }
 
     /// What was passed over, in the order of the entries.
@@ -118,6 +120,7 @@ impl Properties {
             client_rack: String::new(),
             group_id: String::new(),
             group_instance_id: String::new(),
+            assignors: config.partition_assignment_strategy.to_owned(),
         };
         let mut this = Properties { config, texts, warnings: vec![] };
         let last: HashMap<&str, usize> = entries.iter().enumerate().map(|(i, entry)| (entry.key.as_str(), i)).collect();
@@ -182,11 +185,6 @@ pub enum WarningKind {
         /// The reason.
         why: &'static str,
     },
-    /// `partition.assignment.strategy` names assignors beside range, the only one that is offered to the group.
-    NotOffered {
-        /// Their names, separated by commas.
-        assignors: String,
-    },
 }
 
 /// Why there is no configuration.
@@ -243,7 +241,6 @@ impl fmt::Display for Warning {
                 write!(f, "is no configuration of a consumer; the nearest is {nearest}")
             }
             WarningKind::NoEffect { why } => write!(f, "has no effect: {why}"),
-            WarningKind::NotOffered { assignors } => write!(f, "offers range only, not {assignors}"),
         }
     }
 }
@@ -432,18 +429,23 @@ mod tests {
     }
 
     #[test]
-    fn a_list_of_assignors_has_range_in_it() {
+    fn assignors_are_known_by_javas_classes_and_by_their_names() {
+        let list = |value: &str| {
+            let properties = with(&format!("partition.assignment.strategy={value}")).unwrap();
+            assert_eq!(properties.warnings(), []);
+            properties.config().partition_assignment_strategy.to_vec()
+        };
         let package = "org.apache.kafka.clients.consumer";
-        assert_eq!(warnings("partition.assignment.strategy=range"), []);
-        assert_eq!(warnings(&format!("partition.assignment.strategy={package}.RangeAssignor")), []);
-        let java = format!("{package}.RangeAssignor, {package}.CooperativeStickyAssignor");
-        let assignors = format!("{package}.CooperativeStickyAssignor");
-        assert_eq!(
-            warnings(&format!("partition.assignment.strategy={java}")),
-            [WarningKind::NotOffered { assignors: assignors.clone() }]
-        );
-        refused(&format!("partition.assignment.strategy={assignors}"));
-        refused("partition.assignment.strategy=");
+        let java = list(&format!("{package}.RangeAssignor, {package}.CooperativeStickyAssignor"));
+        assert_eq!(java, Config::new("").partition_assignment_strategy);
+        assert_eq!(list(&format!("{package}.StickyAssignor")), [Assignor::Sticky]);
+        assert_eq!(list("roundrobin,sticky"), [Assignor::RoundRobin, Assignor::Sticky]);
+        assert_eq!(list(&format!("{package}.RoundRobinAssignor,range")), [Assignor::RoundRobin, Assignor::Range]);
+        assert_eq!(list("cooperative-sticky"), [Assignor::CooperativeSticky]);
+        for wrong in ["", "range,", "com.example.Assignor", "Range", "range,org.apache.kafka.clients.consumer.RangeAssignor"] {
+            let error = refused(&format!("partition.assignment.strategy={wrong}"));
+            assert!(error.contains("must be"), "{error}");
+        }
     }
 
     #[test]

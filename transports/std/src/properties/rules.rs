@@ -1,7 +1,7 @@
 //! What becomes of a value: set, refused or passed over with a word.
 use super::keys::KEYS;
 use super::{Texts, WarningKind};
-use nanokafka::Config;
+use nanokafka::{Assignor, Config};
 use std::time::Duration;
 
 /// What a key does.
@@ -18,7 +18,7 @@ pub(super) enum Rule {
     Flag(Field<bool>),
     /// One of these.
     Choice(&'static [(&'static str, Setter)]),
-    /// `partition.assignment.strategy`: a list in the order of preference, one of which is ours.
+    /// `partition.assignment.strategy`: a list in the order of preference.
     Assignors,
     /// Not supported but for these values, which are what happens anyway; the reason.
     Only(&'static [&'static str], &'static str),
@@ -66,7 +66,7 @@ impl Rule {
                 Some((_, set)) => set(config),
                 None => return Err(choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" or ")),
             },
-            Rule::Assignors => return assignors(value),
+            Rule::Assignors => texts.assignors = value.split(',').map(assignor).collect::<Result<_, _>>()?,
             Rule::Only(values, why) if !values.iter().any(is_value) => {
                 return Err(format!("{} ({why})", values.join(" or ")));
             }
@@ -104,14 +104,17 @@ fn flag(value: &str) -> Result<bool, String> {
     value.to_ascii_lowercase().parse().map_err(|_| "true or false".to_owned())
 }
 
-fn assignors(value: &str) -> Result<Option<WarningKind>, String> {
-    let is_range = |name: &&str| matches!(*name, "range" | "org.apache.kafka.clients.consumer.RangeAssignor");
-    let (range, others): (Vec<_>, Vec<_>) = value.split(',').map(str::trim).partition(is_range);
-    match others.join(", ") {
-        _ if range.is_empty() => Err("a list with org.apache.kafka.clients.consumer.RangeAssignor or range".to_owned()),
-        others if others.is_empty() => Ok(None),
-        assignors => Ok(Some(WarningKind::NotOffered { assignors })),
-    }
+/// By the name of Java's class, or by the one that goes to the group.
+fn assignor(name: &str) -> Result<Assignor, String> {
+    const PACKAGE: &str = "org.apache.kafka.clients.consumer.";
+    let name = name.trim();
+    Ok(match name.strip_prefix(PACKAGE).unwrap_or(name) {
+        "RangeAssignor" | "range" => Assignor::Range,
+        "RoundRobinAssignor" | "roundrobin" => Assignor::RoundRobin,
+        "StickyAssignor" | "sticky" => Assignor::Sticky,
+        "CooperativeStickyAssignor" | "cooperative-sticky" => Assignor::CooperativeSticky,
+        _ => return Err("a list of range, roundrobin, sticky and cooperative-sticky, or of Java's classes".to_owned()),
+    })
 }
 
 /// The rule of a known key.
