@@ -458,7 +458,7 @@ fn join_group() {
         });
         same(&case, &ours.unwrap(), expected());
     }
-    assert_eq!((without_protocol, others), (2, 4));
+    assert_eq!((without_protocol, others), (2, 6));
 }
 
 /// What a member says to the assignors that want to know what it has, or had, is Java's.

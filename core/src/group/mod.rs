@@ -209,6 +209,7 @@ impl Control<'_> {
     }
 
     /// The one that the group has chosen.
+    #[cfg(feature = "group-sticky")]
     fn assignor(&self) -> Option<Assignor> {
         let place = self.state.group.assignor.checked_sub(1)?;
         self.config.partition_assignment_strategy.get(usize::from(place)).copied()
@@ -221,11 +222,15 @@ impl Control<'_> {
             return;
         }
         let dirty = self.slots().iter().any(|slot| slot.is(Slot::REVOKED) && slot.is(Slot::DIRTY));
-        if !self.state.group.lost && dirty && self.commits_automatically() {
+        let commits = dirty && self.commits_automatically();
+        // also a `commit_async` of the application's, which would end with the ownership
+        if !self.state.group.lost && (commits || self.state.commit.is_open()) {
             self.state.group.handover = Handover::Committing;
             // the group waits for us no longer than this
             self.state.group.handover_ends = now.after(self.config.max_poll_interval.min(self.config.request_timeout));
-            self.want_commit();
+            if commits {
+                self.want_commit();
+            }
         } else {
             self.end_ownership();
         }

@@ -186,6 +186,7 @@ pub(crate) fn request<'a>(
 }
 
 /// What a member says that it has, or had.
+#[cfg_attr(not(feature = "group-sticky"), allow(dead_code))]
 pub(crate) struct Claimed<P> {
     /// What it goes on with while the group rebalances.
     pub owned: P,
@@ -202,7 +203,7 @@ pub(crate) fn subscription<'a>(
     e: &mut Encoder<'_>,
     assignor: Assignor,
     topics: impl Iterator<Item = &'a str> + Clone,
-    claimed: &Claimed<impl Partitions<'a>>,
+    #[cfg_attr(not(feature = "group-sticky"), allow(unused_variables))] claimed: &Claimed<impl Partitions<'a>>,
 ) {
     let version = match assignor {
         #[cfg(feature = "group-sticky")]
@@ -229,7 +230,6 @@ pub(crate) fn subscription<'a>(
             e.i32(0);
         }
         _ => {
-            let _ = claimed;
             e.i32(-1).i32(0); // no user data, nothing owned
         }
     }
