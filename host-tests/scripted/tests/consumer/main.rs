@@ -7,6 +7,7 @@ mod lent;
 mod losses;
 mod membership;
 mod pitfalls;
+mod rebalances;
 mod scenarios;
 mod smoke;
 mod told;

@@ -1,0 +1,492 @@
+//! Groups whose members come and go, by every assignor: each partition has one owner, and each record is read once.
+use nanokafka::{Assignor, Capacity, Config, Consumer, Error, Event, Instant, OffsetReset, Resource, Seed, Storage, Superloop};
+use nanokafka_scripted::{batch, Api, Cluster, GroupPhase, Net, Received};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const PARTITIONS: i32 = 6;
+
+const ALL: [&[Assignor]; 4] =
+    [&[Assignor::Range], &[Assignor::RoundRobin], &[Assignor::Sticky], &[Assignor::CooperativeSticky]];
+const COOPERATIVE: &[Assignor] = &[Assignor::CooperativeSticky];
+const DEFAULT: &[Assignor] = &[Assignor::Range, Assignor::CooperativeSticky];
+
+fn config(assignors: &'static [Assignor]) -> Config<'static> {
+    Config::new("b1:9092")
+        .group_id("g")
+        .auto_offset_reset(OffsetReset::Earliest)
+        .session_timeout(Duration::from_secs(10))
+        .heartbeat_interval(Duration::from_secs(1))
+        .partition_assignment_strategy(assignors)
+}
+
+struct Member {
+    consumer: Consumer<'static, Superloop>,
+    net: Net,
+    /// By its events.
+    owned: BTreeSet<i32>,
+    /// Told to it, and its until the next poll.
+    ending: BTreeSet<i32>,
+    /// Each `Assigned`, `Revoked` and `Lost`, in order.
+    told: Vec<(char, Vec<i32>)>,
+    /// Records that were handed out while its JoinGroup waited.
+    meanwhile: usize,
+    /// It polls no sooner.
+    sleeps_until: u64,
+}
+
+/// A group with records on their way all the time.
+struct Team {
+    cluster: Cluster,
+    members: Vec<Member>,
+    /// The next offset of each partition.
+    read: BTreeMap<i32, i64>,
+    errors: Vec<Error>,
+    seed: u8,
+}
+
+impl Team {
+    fn new() -> Self {
+        let cluster = Cluster::new(2);
+        cluster.configure(|settings| {
+            settings.initial_rebalance_delay_ms = 0;
+            settings.latency_ms = 5;
+        });
+        cluster.topic("t", PARTITIONS as usize);
+        for n in 0..1_200u64 {
+            cluster.at(n * 100, move |cluster| {
+                cluster.partition("t", (n % PARTITIONS as u64) as i32).append(batch().fill(2, 10));
+            });
+        }
+        cluster.time_limit(600_000);
+        Team { cluster, members: vec![], read: BTreeMap::new(), errors: vec![], seed: 0 }
+    }
+
+    fn join(&mut self, config: Config<'static>) {
+        self.join_with(config, Storage::boxed(PARTITIONS as usize, 3, 512));
+    }
+
+    fn join_with(&mut self, config: Config<'static>, storage: Storage<'static>) {
+        self.seed += 1;
+        let mut consumer = Consumer::<Superloop>::new(storage, config, Superloop, Seed::new([self.seed; 32])).unwrap();
+        consumer.subscribe(&["t"]).unwrap();
+        let net = self.cluster.net(3);
+        let (owned, ending) = (BTreeSet::new(), BTreeSet::new());
+        self.members.push(Member { consumer, net, owned, ending, told: vec![], meanwhile: 0, sleeps_until: 0 });
+    }
+
+    /// One poll of everybody.
+    fn turn(&mut self) {
+        let mut next = Instant::NEVER;
+        for at in 0..self.members.len() {
+            let others: BTreeSet<i32> = self.members.iter().enumerate().filter(|(other, _)| *other != at)
+                .flat_map(|(_, member)| member.owned.union(&member.ending)).copied().collect();
+            let joining = self.is_joining(at);
+            let member = &mut self.members[at];
+            if self.cluster.millis() < member.sleeps_until {
+                next = next.min(Instant::from_millis(member.sleeps_until));
+                continue;
+            }
+            member.ending.clear();
+            let event = member.consumer.poll(self.cluster.now(), &mut member.net);
+            let list = |partitions: nanokafka::Partitions<'_>| partitions.map(|entry| entry.partition).collect::<Vec<_>>();
+            match event {
+                Ok(Some(Event::Assigned(partitions))) => {
+                    let new = list(partitions);
+                    assert!(new.iter().all(|partition| !others.contains(partition)), "{new:?} of {others:?}");
+                    assert!(new.iter().all(|partition| member.owned.insert(*partition)), "{new:?} again");
+                    member.told.push(('+', new));
+                }
+                Ok(Some(Event::Revoked(partitions))) => {
+                    let gone = list(partitions);
+                    assert!(gone.iter().all(|partition| member.owned.remove(partition)), "{gone:?} of {:?}", member.owned);
+                    member.ending.extend(&gone);
+                    member.told.push(('-', gone));
+                }
+                Ok(Some(Event::Lost(partitions))) => {
+                    let gone = list(partitions);
+                    member.owned.clear();
+                    member.told.push(('!', gone));
+                }
+                Ok(Some(Event::Records(records))) => {
+                    let partition = records.topic_partition().partition;
+                    assert!(member.owned.contains(&partition), "{partition} of {:?}", member.owned);
+                    for record in records {
+                        let expected = self.read.entry(partition).or_default();
+                        assert_eq!(record.offset(), *expected, "partition {partition}:\n{}", self.cluster.log());
+                        *expected += 1;
+                        member.meanwhile += usize::from(joining);
+                    }
+                }
+                Ok(_) => {}
+                Err(error) => self.errors.push(error),
+            }
+            next = next.min(self.members[at].consumer.next_timeout(self.cluster.now()));
+        }
+        assert!(self.cluster.tick(next), "nothing will ever happen");
+    }
+
+    /// Its JoinGroup waits for the others'.
+    fn is_joining(&self, at: usize) -> bool {
+        let net = self.members[at].net.index();
+        self.cluster.requests_of(Api::JoinGroup).iter().any(|request| request.net == net && request.answer.is_none())
+    }
+
+    fn turn_until(&mut self, what: &str, mut done: impl FnMut(&Team) -> bool) {
+        let end = self.cluster.millis() + 150_000;
+        while !done(self) {
+            assert!(self.cluster.millis() < end, "{what}: {:?}\n{}", self.owned(), self.cluster.log());
+            self.turn();
+        }
+    }
+
+    fn owned(&self) -> Vec<&BTreeSet<i32>> {
+        self.members.iter().map(|member| &member.owned).collect()
+    }
+
+    /// Until all has one owner, evenly, and stays so for three heartbeats.
+    fn settle(&mut self) {
+        let mut since = self.cluster.millis();
+        self.turn_until("settled", |team| {
+            let counts: Vec<usize> = team.members.iter().map(|member| member.owned.len()).collect();
+            let even = counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1;
+            if !even || counts.iter().sum::<usize>() != PARTITIONS as usize {
+                since = team.cluster.millis();
+            }
+            team.cluster.millis() >= since + 3_000
+        });
+    }
+
+    /// In order, with all that is read committed.
+    fn leave(&mut self, at: usize) {
+        let mut member = self.members.remove(at);
+        while member.consumer.close(self.cluster.now(), &mut member.net).is_pending() {
+            let next = member.consumer.next_timeout(self.cluster.now());
+            self.cluster.tick(next);
+        }
+    }
+
+    fn finish(mut self) {
+        let total = |team: &Team| (0..PARTITIONS).map(|n| team.cluster.partition("t", n).records_from(0).len()).sum::<usize>();
+        self.turn_until("all is read", |team| team.cluster.millis() > 120_000 && team.read.values().sum::<i64>() as usize == total(team));
+        assert_eq!(self.errors, []);
+        assert_eq!(self.cluster.take_violations(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn members_come_and_go_and_every_record_is_read_once() {
+    for assignors in ALL.into_iter().chain([DEFAULT]) {
+        let mut team = Team::new();
+        for _ in 0..3 {
+            team.join(config(assignors));
+            team.settle();
+        }
+        assert_eq!(team.cluster.group("g").unwrap().protocol, if assignors == DEFAULT { "range" } else { name(assignors) });
+        team.leave(1);
+        team.settle();
+        team.leave(0);
+        team.settle();
+        team.finish();
+    }
+}
+
+fn name(assignors: &[Assignor]) -> &'static str {
+    match assignors {
+        [Assignor::Range] => "range",
+        [Assignor::RoundRobin] => "roundrobin",
+        [Assignor::Sticky] => "sticky",
+        _ => "cooperative-sticky",
+    }
+}
+
+#[test]
+fn a_cooperative_member_gives_up_what_moves_once_and_reads_the_rest_meanwhile() {
+    let mut team = Team::new();
+    team.join(config(COOPERATIVE));
+    team.settle();
+    team.join(config(COOPERATIVE));
+    team.settle();
+    let told = &team.members[0].told;
+    let [('+', all), ('-', moved)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((all.len(), moved.len()), (6, 3));
+    let second = &team.members[1].told;
+    assert!(matches!(&second[..], [('+', none), ('+', three)] if none.is_empty() && three == moved), "{second:?}");
+    let kept = team.members[0].owned.clone();
+    team.join(config(COOPERATIVE));
+    team.settle();
+    assert!(team.members[0].owned.is_subset(&kept));
+    assert_eq!(team.members[0].told.len(), 3, "{:?}", team.members[0].told);
+    // the positions of what is kept are not asked for again
+    let asked = team.cluster.requests_of(Api::OffsetFetch).len();
+    assert!(team.members.iter().take(2).any(|member| member.meanwhile > 0), "nothing was read while the group was joining");
+    team.leave(2);
+    team.settle();
+    assert!(team.cluster.requests_of(Api::OffsetFetch).len() - asked <= 2);
+    team.finish();
+}
+
+/// What shows that the test above sees something.
+#[test]
+fn an_eager_member_reads_nothing_while_the_group_joins() {
+    let mut team = Team::new();
+    for _ in 0..3 {
+        team.join(config(&[Assignor::Sticky]));
+        team.settle();
+    }
+    assert_eq!(team.members[0].meanwhile, 0);
+    assert_eq!(team.members[0].told[1], ('-', vec![0, 1, 2, 3, 4, 5]));
+    assert_eq!(team.members[0].told.iter().filter(|(sign, _)| *sign == '-').count(), 2);
+    team.finish();
+}
+
+/// A slow member holds the others up: they read what they keep, and it loses nothing of what it keeps.
+#[test]
+fn a_rebalance_that_waits_for_a_slow_member_stops_nobody() {
+    let mut team = Team::new();
+    team.join(config(COOPERATIVE));
+    team.join(config(COOPERATIVE));
+    team.settle();
+    team.members[1].sleeps_until = team.cluster.millis() + 6_000;
+    let before = team.read.clone();
+    let kept = team.members[0].owned.clone();
+    team.join(config(COOPERATIVE));
+    let until = team.cluster.millis() + 5_500;
+    team.turn_until("time passes", |team| team.cluster.millis() >= until);
+    assert_eq!(team.cluster.group("g").unwrap().phase, GroupPhase::PreparingRebalance);
+    for partition in kept {
+        assert!(team.read[&partition] >= before[&partition] + 10, "{partition}: {:?} {before:?}", team.read);
+    }
+    team.settle();
+    team.finish();
+}
+
+/// A rolling change of the assignor, one member at a time, as Kafka's documentation of KIP-429 has it: in the middle all offer
+/// both, and the group changes when the last one has only the new one, or prefers it.
+#[test]
+fn assignors_are_changed_one_member_at_a_time() {
+    const BOTH: &[Assignor] = &[Assignor::RoundRobin, Assignor::Range];
+    const UPGRADE: &[Assignor] = &[Assignor::CooperativeSticky, Assignor::Range];
+    for (old, both, new) in [
+        (&[Assignor::Range][..], BOTH, &[Assignor::RoundRobin][..]),
+        (&[Assignor::RoundRobin], BOTH, &[Assignor::Range]),
+        (&[Assignor::Range], UPGRADE, COOPERATIVE),
+    ] {
+        let mut team = Team::new();
+        for _ in 0..3 {
+            team.join(config(old));
+        }
+        team.settle();
+        for assignors in [both, new] {
+            for _ in 0..3 {
+                team.leave(0);
+                team.settle();
+                team.join(config(assignors));
+                team.settle();
+            }
+        }
+        assert_eq!(team.cluster.group("g").unwrap().protocol, name(new));
+        team.finish();
+    }
+}
+
+#[test]
+fn a_member_that_dies_while_it_gives_partitions_up_is_replaced() {
+    let mut team = Team::new();
+    team.join(config(COOPERATIVE));
+    team.settle();
+    team.join(config(COOPERATIVE));
+    team.turn_until("something is revoked", |team| team.members[0].told.iter().any(|(sign, _)| *sign == '-'));
+    // it was told and polls no more: of what it has read since its last commit the others hear
+    let committed: BTreeMap<i32, i64> =
+        (0..PARTITIONS).map(|n| (n, team.cluster.committed_offset("g", "t", n).unwrap_or(0))).collect();
+    for n in 0..PARTITIONS {
+        let read = team.read.get(&n).copied().unwrap_or(0);
+        assert!(committed[&n] <= read);
+        team.read.insert(n, committed[&n]);
+    }
+    drop(team.members.remove(0));
+    team.settle();
+    assert!(team.members[0].told.iter().all(|(sign, _)| *sign == '+'), "{:?}", team.members[0].told);
+    team.finish();
+}
+
+/// It heartbeats through all of the rebalance, as its leader and as a follower, although it does not poll for longer than its
+/// session: nothing is lost, and what it holds stays its own until it is told.
+#[test]
+fn records_that_are_held_through_a_rebalance_stay_its_own() {
+    for leads in [true, false] {
+        let mut team = Team::new();
+        for client in ["first", "second"] {
+            team.join(config(COOPERATIVE).client_id(client));
+            team.settle();
+        }
+        assert!(team.cluster.group("g").unwrap().leader.unwrap().starts_with("first"));
+        let mut held = team.members.remove(usize::from(!leads));
+        team.join(config(COOPERATIVE).client_id("third"));
+        // until it has joined again, and has records: of what it keeps, or of what it is going to lose
+        let joins = team.cluster.count(Api::JoinGroup);
+        let mut told = vec![];
+        for _ in 0..100_000 {
+            let now = team.cluster.now();
+            let event = held.consumer.poll(now, &mut held.net).unwrap();
+            if let Some(Event::Revoked(_) | Event::Lost(_)) = event {
+                panic!("nothing is told before all have joined");
+            }
+            let Some(Event::Records(mut records)) = event else {
+                team.turn();
+                continue;
+            };
+            let partition = records.topic_partition().partition;
+            let take = |team: &mut Team, record: nanokafka::Record<'_>| {
+                assert_eq!(record.offset(), team.read.insert(partition, record.offset() + 1).unwrap_or(0));
+            };
+            take(&mut team, records.next().unwrap());
+            let mine = |request: &Received| request.net == held.net.index();
+            let joined = team.cluster.requests_of(Api::JoinGroup).iter().filter(|request| mine(request)).count();
+            if joined < 2 + usize::from(leads) || team.cluster.count(Api::JoinGroup) == joins {
+                records.for_each(|record| take(&mut team, record));
+                continue;
+            }
+            let generation = team.cluster.group("g").unwrap().generation;
+            let until = team.cluster.millis() + 25_000;
+            while team.cluster.millis() < until {
+                let now = team.cluster.now();
+                records.keep_alive(now, &mut held.net).unwrap();
+                let next = records.next_timeout(now);
+                team.cluster.at(next.as_millis().max(now.as_millis() + 1), |_| {});
+                team.turn();
+            }
+            let group = team.cluster.group("g").unwrap();
+            assert_eq!((group.members.len(), group.phase), (3, GroupPhase::Stable), "{}", team.cluster.log());
+            assert_eq!(group.generation, generation + 1, "one rebalance, whose second half waits for it");
+            records.for_each(|record| take(&mut team, record));
+            told.push(partition);
+            break;
+        }
+        assert_eq!(told.len(), 1, "it was never in the middle of a rebalance with records");
+        team.members.insert(0, held);
+        team.settle();
+        assert!(team.members[0].told.iter().all(|(sign, _)| *sign != '!'), "{:?}", team.members[0].told);
+        team.finish();
+    }
+}
+
+/// The names of topics do not change while a record borrows one, so a leader that holds records cannot spread topics that are new
+/// to it. It does so when it polls.
+#[test]
+fn a_leader_that_holds_records_waits_with_topics_that_are_new_to_it() {
+    let cluster = Cluster::new(1);
+    cluster.configure(|settings| settings.initial_rebalance_delay_ms = 0);
+    cluster.topic("t", 1).append(0, batch().fill(4, 10));
+    cluster.topic("other", 1).append(0, batch().fill(1, 10));
+    let mut nets = [cluster.net(2), cluster.net(2)];
+    let mut members = [1, 2].map(|seed| {
+        Consumer::<Superloop>::new(Storage::boxed(4, 2, 512), config(COOPERATIVE), Superloop, Seed::new([seed; 32])).unwrap()
+    });
+    let [leader, other] = &mut members;
+    let [net, other_net] = &mut nets;
+    leader.subscribe(&["t"]).unwrap();
+    other.subscribe(&["other"]).unwrap();
+    let turn = |consumer: &mut Consumer<'_, Superloop>, net: &mut Net| {
+        let event = consumer.poll(cluster.now(), net).unwrap();
+        let assigned = match event {
+            Some(Event::Assigned(partitions)) => partitions.count(),
+            Some(Event::Lost(_)) => panic!("nobody loses anything"),
+            _ => 0,
+        };
+        let next = consumer.next_timeout(cluster.now());
+        cluster.tick(next.min(cluster.now().after(Duration::from_millis(100))));
+        assigned
+    };
+    while turn(leader, net) == 0 {}
+    // the other has joined and waits, the leader joins again and then gets its records
+    let mut held = false;
+    while !held {
+        turn(other, other_net);
+        let event = leader.poll(cluster.now(), net).unwrap();
+        if let Some(Event::Records(mut records)) = event {
+            assert_eq!(records.next().map(|record| record.offset()), Some(0));
+            held = true;
+            for _ in 0..50 {
+                records.keep_alive(cluster.now(), net).unwrap();
+                assert_eq!(turn(other, other_net), 0);
+            }
+            assert_eq!(records.count(), 3);
+        }
+        cluster.tick(leader.next_timeout(cluster.now()).min(cluster.now().after(Duration::from_millis(100))));
+    }
+    let until = cluster.millis() + 20_000;
+    let mut assigned = 0;
+    while assigned == 0 && cluster.millis() < until {
+        turn(leader, net);
+        assigned = turn(other, other_net);
+    }
+    assert_eq!(assigned, 1, "{}", cluster.log());
+    assert_eq!(cluster.take_violations(), Vec::<String>::new());
+}
+
+/// Without enough group memory another member leads, and is told how much is needed.
+#[test]
+fn who_cannot_lead_a_cooperative_group_resigns() {
+    let mut team = Team::new();
+    // for members and topics, but not for what the assignor computes
+    let memory = Box::leak(vec![0; 150].into_boxed_slice());
+    team.join_with(config(COOPERATIVE), Storage::boxed(PARTITIONS as usize, 3, 512).group_memory(memory));
+    team.settle();
+    team.join(config(COOPERATIVE));
+    team.turn_until("it resigns", |team| !team.errors.is_empty());
+    let error = team.errors.remove(0);
+    assert!(
+        matches!(error, Error::Capacity(Capacity { what: Resource::GroupMemory, needed: 151.., have: 150 })),
+        "{error}"
+    );
+    // what it has read and not committed is read again
+    for n in 0..PARTITIONS {
+        team.read.insert(n, team.cluster.committed_offset("g", "t", n).unwrap_or(0));
+    }
+    team.settle();
+    assert!(team.members[0].told.iter().any(|(sign, _)| *sign == '!'), "{:?}", team.members[0].told);
+    team.finish();
+}
+
+/// Java's answer: the application polls, and commits again.
+#[test]
+fn a_commit_while_the_group_joins_is_answered_at_once() {
+    let mut team = Team::new();
+    team.join(config(COOPERATIVE));
+    team.join(config(COOPERATIVE));
+    team.settle();
+    team.members[1].sleeps_until = team.cluster.millis() + 5_000;
+    team.join(config(COOPERATIVE));
+    team.turn_until("it joins and reads on", |team| team.is_joining(0) && team.members[0].meanwhile > 3);
+    let Member { consumer, net, .. } = &mut team.members[0];
+    let now = team.cluster.now();
+    let std::task::Poll::Ready(Err(Error::Broker(error))) = consumer.commit_sync(now, net) else { panic!("an error") };
+    assert_eq!((error.code.name(), error.fatal), (Some("REBALANCE_IN_PROGRESS"), false));
+    team.settle();
+    let Member { consumer, net, owned, .. } = &mut team.members[0];
+    while consumer.commit_sync(team.cluster.now(), net).is_pending() {
+        let next = consumer.next_timeout(team.cluster.now());
+        team.cluster.tick(next);
+    }
+    for partition in &*owned {
+        assert_eq!(team.cluster.committed_offset("g", "t", *partition), team.read.get(partition).copied());
+    }
+}
+
+/// Subscriptions of other clients may hold anything: each of theirs in a group that we lead is passed over and understood.
+#[test]
+fn an_assignor_that_was_not_offered_is_an_error() {
+    let mut team = Team::new();
+    team.cluster.mutate_body(Api::JoinGroup, usize::MAX, |version, body| {
+        // throttle, error, generation and then the name
+        if version >= 5 && body.len() > 30 && body[4..6] == [0, 0] {
+            body[12] ^= 0x20;
+        }
+    });
+    team.join(config(COOPERATIVE));
+    team.turn_until("the error", |team| !team.errors.is_empty());
+    let Error::Broker(error) = team.errors.remove(0) else { panic!() };
+    assert_eq!((error.api, error.code.name(), error.fatal), (Api::JoinGroup, Some("INCONSISTENT_GROUP_PROTOCOL"), true));
+}
