@@ -5,12 +5,12 @@ use crate::connection::failure::Failure;
 use crate::drive::{Op, Ready};
 use crate::state::Control;
 use crate::wire::answer::{Progress, END};
+#[cfg(feature = "group-sticky")]
+use crate::wire::claims;
 use crate::wire::primitives::{item, Bytes, Parsed, Stop};
 use crate::wire::{
     api_versions, find_coordinator, list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch,
 };
-#[cfg(feature = "group-sticky")]
-use crate::wire::claims;
 #[cfg(feature = "group")]
 use crate::wire::{heartbeat, join_group, sync_group};
 use crate::{Api, Capacity, Error, Instant, ProtocolErrorKind, Resource};

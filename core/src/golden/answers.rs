@@ -188,16 +188,19 @@ fn rows() {
 }
 
 fn joined(name: &str, version: i16, body: Bytes<'_>) -> Vec<String> {
-    let items = walk(name, body, |p, i| join_group::item(p, version, false, i)).into_iter().filter_map(|item| match item {
-        join_group::Item::Head { throttle, error, generation } => Some(format!("head {throttle} {error} {generation}")),
-        join_group::Item::Assignor(name) => Some(format!("assignor {name}")),
-        join_group::Item::MemberId(id) => Some(format!("us {id}")),
-        join_group::Item::Members(n) => Some(format!("members {n}")),
-        join_group::Item::Member(id) => Some(format!("member {id}")),
-        join_group::Item::Instance(id) => Some(format!("instance {id}")),
-        join_group::Item::Topic(name) => Some(format!("topic {name}")),
-        join_group::Item::Part => None,
-    });
+    let items =
+        walk(name, body, |p, i| join_group::item(p, version, false, i)).into_iter().filter_map(|item| match item {
+            join_group::Item::Head { throttle, error, generation } => {
+                Some(format!("head {throttle} {error} {generation}"))
+            }
+            join_group::Item::Assignor(name) => Some(format!("assignor {name}")),
+            join_group::Item::MemberId(id) => Some(format!("us {id}")),
+            join_group::Item::Members(n) => Some(format!("members {n}")),
+            join_group::Item::Member(id) => Some(format!("member {id}")),
+            join_group::Item::Instance(id) => Some(format!("instance {id}")),
+            join_group::Item::Topic(name) => Some(format!("topic {name}")),
+            join_group::Item::Part => None,
+        });
     items.collect()
 }
 

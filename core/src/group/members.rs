@@ -195,7 +195,10 @@ mod tests {
         );
         #[cfg(feature = "group-sticky")]
         {
-            assert_eq!((all[0].claims().collect::<std::vec::Vec<_>>(), all[0].generation), ([(300, 2), (300, 65_538)].into(), 5));
+            assert_eq!(
+                (all[0].claims().collect::<std::vec::Vec<_>>(), all[0].generation),
+                ([(300, 2), (300, 65_538)].into(), 5)
+            );
             assert_eq!((all[1].claims().count(), all[1].generation), (0, -1));
         }
         for room in 0..needed {

@@ -469,7 +469,8 @@ impl Control<'_> {
             return slot.set(Slot::GIVEN);
         }
         let (rest, cached) = self.remembered();
-        let known = rest.iter_mut().take((*cached).into()).find(|slot| (slot.topic, slot.partition) == (topic, partition));
+        let known =
+            rest.iter_mut().take((*cached).into()).find(|slot| (slot.topic, slot.partition) == (topic, partition));
         let given = Slot { flags: Slot::GIVEN, ..Slot::new(topic, partition) };
         if let Some(slot) = known {
             if slot.is(Slot::GIVEN) {
@@ -502,7 +503,8 @@ impl Control<'_> {
             return;
         }
         let (rest, cached) = self.remembered();
-        let known = rest.iter().take((*cached).into()).position(|slot| (slot.topic, slot.partition) == (topic, partition));
+        let known =
+            rest.iter().take((*cached).into()).position(|slot| (slot.topic, slot.partition) == (topic, partition));
         match rest.get_mut(known.unwrap_or((*cached).into())) {
             Some(slot) if known.is_some() => (slot.leader, slot.leader_epoch) = (leader, epoch),
             Some(slot) => {
@@ -528,9 +530,9 @@ impl Control<'_> {
     fn by_topic<'a>(&'a self, slots: &'a [Slot], flag: u16) -> impl Partitions<'a> {
         strings::entries(&self.names, self.state.names_used)
             .map(move |topic| {
-                let mine = slots.iter().filter(move |slot| {
-                    slot.topic == topic && slot.flags & flag == flag && slot.partition >= 0
-                });
+                let mine = slots
+                    .iter()
+                    .filter(move |slot| slot.topic == topic && slot.flags & flag == flag && slot.partition >= 0);
                 (strings::name(&self.names, topic), mine.map(|slot| slot.partition as u32))
             })
             .filter(|(_, partitions)| partitions.clone().next().is_some())

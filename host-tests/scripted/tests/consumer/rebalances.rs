@@ -1,6 +1,8 @@
 //! Groups whose members come and go, by every assignor: each partition has one owner, and each record is read once.
-use nanokafka::{Assignor, Capacity, Config, Consumer, Error, Event, Instant, OffsetReset, Resource, Seed, Storage, Superloop};
-use nanokafka_scripted::{batch, Api, Cluster, GroupPhase, Net, Received};
+use nanokafka::{
+    Assignor, Capacity, Config, Consumer, Error, Event, Instant, OffsetReset, Resource, Seed, Storage, Superloop,
+};
+use nanokafka_scripted::{batch, Api, Cluster, GroupPhase, Net};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -33,6 +35,12 @@ struct Member {
     meanwhile: usize,
     /// It polls no sooner.
     sleeps_until: u64,
+}
+
+/// Its JoinGroup waits for the others'.
+fn is_joining(cluster: &Cluster, net: usize) -> bool {
+    let mut all = cluster.requests_of(Api::JoinGroup).into_iter();
+    all.any(|request| request.net == net && request.answer.is_none())
 }
 
 /// A group with records on their way all the time.
@@ -79,9 +87,15 @@ impl Team {
     fn turn(&mut self) {
         let mut next = Instant::NEVER;
         for at in 0..self.members.len() {
-            let others: BTreeSet<i32> = self.members.iter().enumerate().filter(|(other, _)| *other != at)
-                .flat_map(|(_, member)| member.owned.union(&member.ending)).copied().collect();
-            let joining = self.is_joining(at);
+            let others: BTreeSet<i32> = self
+                .members
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != at)
+                .flat_map(|(_, member)| member.owned.union(&member.ending))
+                .copied()
+                .collect();
+            let joining = is_joining(&self.cluster, self.members[at].net.index());
             let member = &mut self.members[at];
             if self.cluster.millis() < member.sleeps_until {
                 next = next.min(Instant::from_millis(member.sleeps_until));
@@ -89,7 +103,8 @@ impl Team {
             }
             member.ending.clear();
             let event = member.consumer.poll(self.cluster.now(), &mut member.net);
-            let list = |partitions: nanokafka::Partitions<'_>| partitions.map(|entry| entry.partition).collect::<Vec<_>>();
+            let list =
+                |partitions: nanokafka::Partitions<'_>| partitions.map(|entry| entry.partition).collect::<Vec<_>>();
             match event {
                 Ok(Some(Event::Assigned(partitions))) => {
                     let new = list(partitions);
@@ -99,7 +114,11 @@ impl Team {
                 }
                 Ok(Some(Event::Revoked(partitions))) => {
                     let gone = list(partitions);
-                    assert!(gone.iter().all(|partition| member.owned.remove(partition)), "{gone:?} of {:?}", member.owned);
+                    assert!(
+                        gone.iter().all(|partition| member.owned.remove(partition)),
+                        "{gone:?} of {:?}",
+                        member.owned
+                    );
                     member.ending.extend(&gone);
                     member.told.push(('-', gone));
                 }
@@ -124,12 +143,6 @@ impl Team {
             next = next.min(self.members[at].consumer.next_timeout(self.cluster.now()));
         }
         assert!(self.cluster.tick(next), "nothing will ever happen");
-    }
-
-    /// Its JoinGroup waits for the others'.
-    fn is_joining(&self, at: usize) -> bool {
-        let net = self.members[at].net.index();
-        self.cluster.requests_of(Api::JoinGroup).iter().any(|request| request.net == net && request.answer.is_none())
     }
 
     fn turn_until(&mut self, what: &str, mut done: impl FnMut(&Team) -> bool) {
@@ -167,8 +180,11 @@ impl Team {
     }
 
     fn finish(mut self) {
-        let total = |team: &Team| (0..PARTITIONS).map(|n| team.cluster.partition("t", n).records_from(0).len()).sum::<usize>();
-        self.turn_until("all is read", |team| team.cluster.millis() > 120_000 && team.read.values().sum::<i64>() as usize == total(team));
+        let total =
+            |team: &Team| (0..PARTITIONS).map(|n| team.cluster.partition("t", n).records_from(0).len()).sum::<usize>();
+        self.turn_until("all is read", |team| {
+            team.cluster.millis() > 120_000 && team.read.values().sum::<i64>() as usize == total(team)
+        });
         assert_eq!(self.errors, []);
         assert_eq!(self.cluster.take_violations(), Vec::<String>::new());
     }
@@ -182,7 +198,10 @@ fn members_come_and_go_and_every_record_is_read_once() {
             team.join(config(assignors));
             team.settle();
         }
-        assert_eq!(team.cluster.group("g").unwrap().protocol, if assignors == DEFAULT { "range" } else { name(assignors) });
+        assert_eq!(
+            team.cluster.group("g").unwrap().protocol,
+            if assignors == DEFAULT { "range" } else { name(assignors) }
+        );
         team.leave(1);
         team.settle();
         team.leave(0);
@@ -219,7 +238,10 @@ fn a_cooperative_member_gives_up_what_moves_once_and_reads_the_rest_meanwhile() 
     assert_eq!(team.members[0].told.len(), 3, "{:?}", team.members[0].told);
     // the positions of what is kept are not asked for again
     let asked = team.cluster.requests_of(Api::OffsetFetch).len();
-    assert!(team.members.iter().take(2).any(|member| member.meanwhile > 0), "nothing was read while the group was joining");
+    assert!(
+        team.members.iter().take(2).any(|member| member.meanwhile > 0),
+        "nothing was read while the group was joining"
+    );
     team.leave(2);
     team.settle();
     assert!(team.cluster.requests_of(Api::OffsetFetch).len() - asked <= 2);
@@ -324,9 +346,9 @@ fn records_that_are_held_through_a_rebalance_stay_its_own() {
         assert!(team.cluster.group("g").unwrap().leader.unwrap().starts_with("first"));
         let mut held = team.members.remove(usize::from(!leads));
         team.join(config(COOPERATIVE).client_id("third"));
-        // until it has joined again, and has records: of what it keeps, or of what it is going to lose
-        let joins = team.cluster.count(Api::JoinGroup);
-        let mut told = vec![];
+        team.members[0].sleeps_until = team.cluster.millis() + 4_000;
+        // until it joins again, which waits for the other one, and has records: of what it keeps, or of what it is going to lose
+        let (mut told, net) = (vec![], held.net.index());
         for _ in 0..100_000 {
             let now = team.cluster.now();
             let event = held.consumer.poll(now, &mut held.net).unwrap();
@@ -342,9 +364,7 @@ fn records_that_are_held_through_a_rebalance_stay_its_own() {
                 assert_eq!(record.offset(), team.read.insert(partition, record.offset() + 1).unwrap_or(0));
             };
             take(&mut team, records.next().unwrap());
-            let mine = |request: &Received| request.net == held.net.index();
-            let joined = team.cluster.requests_of(Api::JoinGroup).iter().filter(|request| mine(request)).count();
-            if joined < 2 + usize::from(leads) || team.cluster.count(Api::JoinGroup) == joins {
+            if !is_joining(&team.cluster, net) {
                 records.for_each(|record| take(&mut team, record));
                 continue;
             }
@@ -358,8 +378,9 @@ fn records_that_are_held_through_a_rebalance_stay_its_own() {
                 team.turn();
             }
             let group = team.cluster.group("g").unwrap();
-            assert_eq!((group.members.len(), group.phase), (3, GroupPhase::Stable), "{}", team.cluster.log());
-            assert_eq!(group.generation, generation + 1, "one rebalance, whose second half waits for it");
+            let one = (3, generation + 1, GroupPhase::PreparingRebalance);
+            let found = (group.members.len(), group.generation, group.phase);
+            assert_eq!(found, one, "one rebalance, whose second half waits for it:\n{}", team.cluster.log());
             records.for_each(|record| take(&mut team, record));
             told.push(partition);
             break;
@@ -382,7 +403,8 @@ fn a_leader_that_holds_records_waits_with_topics_that_are_new_to_it() {
     cluster.topic("other", 1).append(0, batch().fill(1, 10));
     let mut nets = [cluster.net(2), cluster.net(2)];
     let mut members = [1, 2].map(|seed| {
-        Consumer::<Superloop>::new(Storage::boxed(4, 2, 512), config(COOPERATIVE), Superloop, Seed::new([seed; 32])).unwrap()
+        Consumer::<Superloop>::new(Storage::boxed(4, 2, 512), config(COOPERATIVE), Superloop, Seed::new([seed; 32]))
+            .unwrap()
     });
     let [leader, other] = &mut members;
     let [net, other_net] = &mut nets;
@@ -459,7 +481,9 @@ fn a_commit_while_the_group_joins_is_answered_at_once() {
     team.settle();
     team.members[1].sleeps_until = team.cluster.millis() + 5_000;
     team.join(config(COOPERATIVE));
-    team.turn_until("it joins and reads on", |team| team.is_joining(0) && team.members[0].meanwhile > 3);
+    team.turn_until("it joins and reads on", |team| {
+        is_joining(&team.cluster, team.members[0].net.index()) && team.members[0].meanwhile > 3
+    });
     let Member { consumer, net, .. } = &mut team.members[0];
     let now = team.cluster.now();
     let std::task::Poll::Ready(Err(Error::Broker(error))) = consumer.commit_sync(now, net) else { panic!("an error") };
@@ -488,5 +512,8 @@ fn an_assignor_that_was_not_offered_is_an_error() {
     team.join(config(COOPERATIVE));
     team.turn_until("the error", |team| !team.errors.is_empty());
     let Error::Broker(error) = team.errors.remove(0) else { panic!() };
-    assert_eq!((error.api, error.code.name(), error.fatal), (Api::JoinGroup, Some("INCONSISTENT_GROUP_PROTOCOL"), true));
+    assert_eq!(
+        (error.api, error.code.name(), error.fatal),
+        (Api::JoinGroup, Some("INCONSISTENT_GROUP_PROTOCOL"), true)
+    );
 }

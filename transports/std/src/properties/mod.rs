@@ -442,7 +442,9 @@ mod tests {
         assert_eq!(list("roundrobin,sticky"), [Assignor::RoundRobin, Assignor::Sticky]);
         assert_eq!(list(&format!("{package}.RoundRobinAssignor,range")), [Assignor::RoundRobin, Assignor::Range]);
         assert_eq!(list("cooperative-sticky"), [Assignor::CooperativeSticky]);
-        for wrong in ["", "range,", "com.example.Assignor", "Range", "range,org.apache.kafka.clients.consumer.RangeAssignor"] {
+        for wrong in
+            ["", "range,", "com.example.Assignor", "Range", "range,org.apache.kafka.clients.consumer.RangeAssignor"]
+        {
             let error = refused(&format!("partition.assignment.strategy={wrong}"));
             assert!(error.contains("must be"), "{error}");
         }
