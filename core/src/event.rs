@@ -13,7 +13,8 @@ pub enum Event<'c, IO> {
     /// by [`Event::Skipped`].
     LargeRecord(LargeRecord<'c, IO>),
     /// The group gave us these partitions, in addition to those we have; possibly none. Positions follow; `seek` overrides
-    /// them. Unless the rebalance is cooperative we have no others: all were revoked before.
+    /// them. Unless the rebalance is cooperative we have no others: all were revoked before. One that changes nothing for us
+    /// is not told.
     Assigned(Partitions<'c>),
     /// The group wants these partitions back: all, or in a cooperative rebalance (KIP-429) those that move while the others
     /// go on. They are ours until the next `poll`: commit now what must not be read again. With `enable.auto.commit` the

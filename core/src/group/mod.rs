@@ -300,7 +300,7 @@ impl Control<'_> {
 
     /// Takes the assignment that waits behind the table.
     fn take_assignment(&mut self) {
-        self.revoke(|_, slot| !slot.is(Slot::GIVEN));
+        let moved = self.revoke(|_, slot| !slot.is(Slot::GIVEN));
         self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::GIVEN)); // of what is kept nothing is told
         let first = usize::from(self.state.slots_used);
         let end = first.saturating_add(self.state.group.cached.into());
@@ -322,8 +322,8 @@ impl Control<'_> {
         let eager = !self.cooperates();
         let group = &mut self.state.group;
         info!("group: generation {}, {} partitions", group.generation, self.state.slots_used);
-        // an assignment that changes nothing is no event, but for the first one
-        group.assigned = added || eager || group.owned == 0;
+        // as in Java what is revoked is followed by what is new, be it nothing; the first one is told in any case
+        group.assigned = added || moved || eager || group.owned == 0;
         (group.synced, group.cached, group.owned) = (false, 0, group.generation.saturating_add(1));
         self.forget_group_topics();
         if self.slots().iter().any(|slot| slot.leader < 0) {

@@ -58,6 +58,16 @@ pub fn kafka() -> &'static Kafka {
     &KAFKA
 }
 
+/// A program of the release that tests run against, by its class, such as `org.apache.kafka.tools.VerifiableConsumer`.
+///
+/// # Errors
+/// The jars cannot be fetched.
+pub fn java(class: &str) -> Result<std::process::Command> {
+    let mut java = jars::Jars::of(RELEASE)?.java(128);
+    java.arg(class);
+    Ok(java)
+}
+
 /// `name` with a number: no two tests share a topic, a group or a file.
 pub fn unique(name: &str) -> String {
     static COUNT: AtomicU32 = AtomicU32::new(0);

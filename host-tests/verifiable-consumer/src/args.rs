@@ -131,7 +131,7 @@ fn layered(file: &str, pairs: &mut Vec<(&str, String)>) -> Result<(Properties, V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nanokafka::OffsetReset;
+    use nanokafka::{Assignor, OffsetReset};
     use std::time::Duration;
 
     const LEAST: &str = "--bootstrap-server a:1,b:2 --topic t --group-id g";
@@ -206,15 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn an_assignor_that_is_offered_is_taken_from_the_list() {
+    fn assignors_are_javas_classes() {
         let package = "org.apache.kafka.clients.consumer";
-        let range = args(&format!("--assignment-strategy {package}.RoundRobinAssignor,{package}.RangeAssignor"));
-        assert_eq!(
-            range.warnings,
-            ["partition.assignment.strategy offers range only, not org.apache.kafka.clients.consumer.RoundRobinAssignor"]
-        );
-        let why = refused(&format!("{LEAST} --assignment-strategy {package}.RoundRobinAssignor"));
-        assert!(why.contains("RoundRobinAssignor must be a list with"), "{why}");
+        let two = args(&format!("--assignment-strategy {package}.RoundRobinAssignor,{package}.RangeAssignor"));
+        let assignors = two.properties.config().partition_assignment_strategy;
+        assert_eq!(assignors, [Assignor::RoundRobin, Assignor::Range]);
+        assert_eq!(args("").properties.config().partition_assignment_strategy, [Assignor::Range]);
+        let why = refused(&format!("{LEAST} --assignment-strategy com.example.Assignor"));
+        assert!(why.contains("Assignor must be a list of"), "{why}");
     }
 
     #[test]

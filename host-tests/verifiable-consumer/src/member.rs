@@ -2,7 +2,7 @@
 
 use crate::args::Args;
 use crate::events::{Consumed, Events};
-use nanokafka::{BrokerError, Error, LargeRecords, Seed, Storage};
+use nanokafka::{BrokerError, Error, ErrorCode, LargeRecords, Seed, Storage};
 use nanokafka_std::blocking::{Consumer, Event, Tcp};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -87,14 +87,16 @@ impl<W: Write> Member<'_, W> {
                     }
                 }
                 Ok(Some(Event::Assigned(partitions))) => {
-                    self.owned = partitions.map(|entry| entry.partition).collect();
-                    self.events.partitions_assigned(&self.owned)?;
+                    let new: Vec<_> = partitions.map(|entry| entry.partition).collect();
+                    self.events.partitions_assigned(&new)?;
+                    self.owned.extend(new);
                 }
-                Ok(Some(Event::Revoked(_))) => {
+                Ok(Some(Event::Revoked(partitions))) => {
+                    let revoked: Vec<_> = partitions.map(|entry| entry.partition).collect();
                     self.commit()?;
-                    self.give_up()?;
+                    self.give_up(&revoked)?;
                 }
-                Ok(Some(Event::Lost(_))) => self.give_up()?,
+                Ok(Some(Event::Lost(_))) => self.give_up(&self.owned.clone())?,
                 Ok(_) => {}
                 Err(error) => tell(error)?,
             }
@@ -110,6 +112,8 @@ impl<W: Write> Member<'_, W> {
         }
         let refusal = match self.consumer.commit_sync() {
             Ok(()) => None,
+            // a cooperative member reads on meanwhile, and commits when the group has agreed
+            Err(Error::Broker(BrokerError { code: ErrorCode::REBALANCE_IN_PROGRESS, .. })) => return Ok(()),
             Err(error @ Error::Broker(_)) => Some(error),
             Err(error) => return tell(error),
         };
@@ -118,13 +122,13 @@ impl<W: Write> Member<'_, W> {
         refusal.map_or(Ok(()), tell)
     }
 
-    fn give_up(&mut self) -> Outcome {
-        self.uncommitted.clear();
-        let partitions = std::mem::take(&mut self.owned);
-        if !partitions.is_empty() {
-            self.events.partitions_revoked(&partitions)?;
+    fn give_up(&mut self, partitions: &[i32]) -> Outcome {
+        self.uncommitted.retain(|partition, _| !partitions.contains(partition));
+        self.owned.retain(|partition| !partitions.contains(partition));
+        match partitions {
+            [] => Ok(()),
+            _ => Ok(self.events.partitions_revoked(partitions)?),
         }
-        Ok(())
     }
 
     /// A static member keeps its partitions: it is expected back.
@@ -134,7 +138,7 @@ impl<W: Write> Member<'_, W> {
             false => Ok(()),
         });
         // before the group can give them to somebody else
-        let given_up = if is_static { Ok(()) } else { self.give_up() };
+        let given_up = if is_static { Ok(()) } else { self.give_up(&self.owned.clone()) };
         let closed = self.consumer.close();
         self.events.shutdown_complete()?;
         committed.and(given_up).and(closed.map_err(Into::into))

@@ -227,15 +227,15 @@ fn a_cooperative_member_gives_up_what_moves_once_and_reads_the_rest_meanwhile() 
     team.join(config(COOPERATIVE));
     team.settle();
     let told = &team.members[0].told;
-    let [('+', all), ('-', moved)] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((all.len(), moved.len()), (6, 3));
+    let [('+', all), ('-', moved), ('+', none)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((all.len(), moved.len(), none.len()), (6, 3, 0));
     let second = &team.members[1].told;
     assert!(matches!(&second[..], [('+', none), ('+', three)] if none.is_empty() && three == moved), "{second:?}");
     let kept = team.members[0].owned.clone();
     team.join(config(COOPERATIVE));
     team.settle();
     assert!(team.members[0].owned.is_subset(&kept));
-    assert_eq!(team.members[0].told.len(), 3, "{:?}", team.members[0].told);
+    assert_eq!(team.members[0].told.len(), 5, "{:?}", team.members[0].told);
     // the positions of what is kept are not asked for again
     let asked = team.cluster.requests_of(Api::OffsetFetch).len();
     assert!(

@@ -15,6 +15,9 @@ pub type Outcome = Result<(), Box<dyn std::error::Error>>;
 /// Far above what anything here takes on an idle machine.
 pub const SOON: Duration = Duration::from_secs(30);
 
+/// One of Java's classes.
+pub const COOPERATIVE: &str = "org.apache.kafka.clients.consumer.CooperativeStickyAssignor";
+
 /// In which a consumer that is told to must have stopped.
 pub const STOP: Duration = Duration::from_secs(10);
 
@@ -92,6 +95,8 @@ pub struct Group {
     /// Records.
     pub produced: i64,
     auto_commit: bool,
+    /// Partitions are kept while the group rebalances.
+    cooperates: bool,
     /// Somebody was killed: what it had not committed is read again.
     pub killed: bool,
 }
@@ -123,6 +128,7 @@ impl Group {
             consumed: 0,
             produced: 0,
             auto_commit: flags.contains(&"--enable-autocommit"),
+            cooperates: flags.contains(&COOPERATIVE),
             killed: false,
         })
     }
@@ -138,8 +144,18 @@ impl Group {
 
     /// One more member; its number.
     pub fn start(&mut self, flags: &[&str]) -> std::io::Result<usize> {
-        let all: Vec<&str> = self.flags.iter().map(String::as_str).chain(flags.iter().copied()).collect();
-        let mut process = program(&all).spawn()?;
+        self.spawn(program(flags))
+    }
+
+    /// One more member, which is Java's own program.
+    pub fn start_java(&mut self) -> std::io::Result<usize> {
+        let mut java = nanokafka_brokers::java("org.apache.kafka.tools.VerifiableConsumer")?;
+        java.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.spawn(java)
+    }
+
+    fn spawn(&mut self, mut program: Command) -> std::io::Result<usize> {
+        let mut process = program.args(&self.flags).spawn()?;
         let (member, sender) = (self.members.len(), self.sender.clone());
         let output = BufReader::new(process.stdout.take().expect("piped"));
         std::thread::spawn(move || {
@@ -261,13 +277,21 @@ impl Group {
                 member.state = State::Started;
             }
             "partitions_assigned" => {
-                assert!(member.position.is_empty(), "all partitions are revoked before new ones come: {event}");
-                (member.state, member.assignment) = (State::Joined, partitions(event));
+                let new = partitions(event);
+                assert!(member.assignment.is_disjoint(&new), "assigned before: {event}");
+                let others = member.assignment.is_empty() || self.cooperates;
+                assert!(others, "all partitions are revoked before new ones come: {event}");
+                member.assignment.extend(new);
+                member.state = State::Joined;
             }
             "partitions_revoked" => {
-                assert_eq!(partitions(event), member.assignment, "all at once, and nothing else");
+                let gone = partitions(event);
+                assert!(gone.is_subset(&member.assignment), "not assigned: {event}");
+                assert!(gone == member.assignment || self.cooperates, "not all at once: {event}");
                 member.revocations += 1;
-                member.lose(State::Rebalancing);
+                member.state = State::Rebalancing;
+                member.assignment.retain(|partition| !gone.contains(partition));
+                member.position.retain(|partition, _| !gone.contains(partition));
             }
             "record_data" => {
                 let partition = i64::from(partition(&self.topic, event));
@@ -312,14 +336,10 @@ impl Group {
 }
 
 impl Member {
-    fn lose(&mut self, state: State) {
-        self.state = state;
+    fn die(&mut self) {
+        self.state = State::Dead;
         self.assignment.clear();
         self.position.clear();
-    }
-
-    fn die(&mut self) {
-        self.lose(State::Dead);
     }
 }
 

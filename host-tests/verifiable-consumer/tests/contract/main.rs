@@ -2,7 +2,7 @@
 
 mod harness;
 
-use harness::{program, Group, Outcome, State, SOON, STOP};
+use harness::{program, Group, Outcome, State, COOPERATIVE, SOON, STOP};
 use nanokafka_brokers::{kafka, unique};
 use nanokafka_brokers::{Cluster, RELEASE};
 use serde_json::{json, Value};
@@ -45,6 +45,82 @@ fn a_group_that_grows_and_shrinks_reads_each_record_once_and_commits_it() -> Out
 #[test]
 fn a_group_that_grows_and_shrinks_reads_each_record_once_with_automatic_commits() -> Outcome {
     grows_and_shrinks(&["--enable-autocommit"])
+}
+
+/// Java's classes, and what the group calls them.
+const ASSIGNORS: [(&str, &str); 4] = [
+    ("org.apache.kafka.clients.consumer.RangeAssignor", "range"),
+    ("org.apache.kafka.clients.consumer.RoundRobinAssignor", "roundrobin"),
+    ("org.apache.kafka.clients.consumer.StickyAssignor", "sticky"),
+    (COOPERATIVE, "cooperative-sticky"),
+];
+
+#[test]
+fn a_group_with_any_assignor_reads_each_record_once() -> Outcome {
+    for (class, _) in ASSIGNORS.into_iter().skip(1) {
+        for commits in [&[][..], &["--enable-autocommit"]] {
+            grows_and_shrinks(&[&["--assignment-strategy", class], commits].concat())?;
+        }
+    }
+    Ok(())
+}
+
+/// Two of ours and two of Java's, and each program leads while members come and go.
+fn with_java(class: &str, name: &str) -> Outcome {
+    let mut group = Group::new("java", 8, &["--assignment-strategy", class, "--enable-autocommit"])?;
+    // a cooperative member of Java's does not commit what it has read since it joined before it gives a partition up
+    group.killed = class == COOPERATIVE;
+    group.produce(20)?;
+    let protocol = |group: &Group| kafka().admin(&format!("group {}", group.name));
+    for (step, java) in [false, true, false, true].into_iter().enumerate() {
+        if java {
+            group.start_java()?;
+        } else {
+            group.start(&[])?;
+        }
+        group.produce(20)?;
+        group.settle(step + 1);
+        group.produce(20)?;
+        group.catch_up();
+        assert!(protocol(&group)?.contains(&format!("assignor={name} ")), "{}", protocol(&group)?);
+    }
+    // ours led, as it was first; then the other program does
+    for (member, left) in [(0, 3), (2, 2)] {
+        assert!(group.stop(member, "TERM").success());
+        group.produce(20)?;
+        group.settle(left);
+        group.catch_up();
+    }
+    group.start(&[])?;
+    group.settle(3);
+    for (member, left) in [(1, 2), (3, 1)] {
+        group.stop(member, "TERM");
+        group.settle(left);
+        group.produce(20)?;
+        group.catch_up();
+    }
+    assert!(group.stop(4, "TERM").success());
+    group.check_committed()
+}
+
+#[test]
+fn a_group_shared_with_java_range() -> Outcome {
+    with_java(ASSIGNORS[0].0, ASSIGNORS[0].1)
+}
+
+#[test]
+fn a_group_shared_with_java_round_robin() -> Outcome {
+    with_java(ASSIGNORS[1].0, ASSIGNORS[1].1)
+}
+
+#[test]
+fn a_group_shared_with_java_sticky() -> Outcome {
+    with_java(ASSIGNORS[2].0, ASSIGNORS[2].1)
+}
+
+#[test]
+fn a_group_shared_with_java_cooperative_sticky() -> Outcome {
+    with_java(ASSIGNORS[3].0, ASSIGNORS[3].1)
 }
 
 /// Both take part, one is killed, the other has all of its partitions within the session timeout.
@@ -235,7 +311,10 @@ fn what_cannot_work_is_one_line_and_not_success() -> Outcome {
     let least = ["--bootstrap-server", "127.0.0.1:1", "--topic", &name, "--group-id", &name];
     for (flags, why) in [
         (&["--group-protocol", "consumer"][..], "group.protocol=consumer must be classic"),
-        (&["--assignment-strategy", "org.apache.kafka.clients.consumer.StickyAssignor"], "RangeAssignor"),
+        (
+            &["--assignment-strategy", "com.example.Assignor"],
+            "a list of range, roundrobin, sticky and cooperative-sticky",
+        ),
         (&["--no-such-flag"], "'--no-such-flag'"),
         (&["--topic", "a b"], "'a b' is no topic name"),
     ] {
