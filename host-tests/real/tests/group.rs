@@ -1,6 +1,6 @@
 //! Members of a group: who owns what, and that nothing is lost or read twice when it changes.
 
-use nanokafka::{Capacity, Config, Error, Resource, Resources, Seed, TopicPartition};
+use nanokafka::{Assignor, Capacity, Config, Error, Resource, Resources, Seed, TopicPartition};
 use nanokafka_brokers::mock::rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use nanokafka_brokers::mock::rdkafka::ClientConfig;
 use nanokafka_brokers::wait_for;
@@ -14,23 +14,30 @@ use std::time::{Duration, Instant};
 struct Member<'r> {
     consumer: Consumer<'r>,
     owned: BTreeSet<i32>,
+    cooperates: bool,
 }
 
 impl<'r> Member<'r> {
     fn new(config: Config<'r>, topic: &str) -> Result<Self, Error> {
+        let cooperates = config.partition_assignment_strategy == [Assignor::CooperativeSticky];
         let mut consumer = consumer(config, 4096)?;
         consumer.subscribe(&[topic])?;
-        Ok(Member { consumer, owned: BTreeSet::new() })
+        Ok(Member { consumer, owned: BTreeSet::new(), cooperates })
     }
 
     /// One event, if there is one soon.
     fn turn(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
         match self.consumer.poll(Duration::from_millis(5))? {
-            Some(Event::Assigned(partitions)) => self.owned = partitions.map(|entry| entry.partition).collect(),
+            Some(Event::Assigned(partitions)) => {
+                let new: Vec<_> = partitions.map(|entry| entry.partition).collect();
+                assert!(self.owned.is_empty() || self.cooperates, "all are given up before");
+                assert!(new.iter().all(|partition| self.owned.insert(*partition)), "{new:?} again");
+            }
             Some(Event::Revoked(partitions)) => {
                 let revoked: BTreeSet<_> = partitions.map(|entry| entry.partition).collect();
-                assert_eq!(revoked, self.owned, "all at once, and nothing else");
-                self.owned.clear();
+                assert!(revoked.is_subset(&self.owned), "{revoked:?} of {:?}", self.owned);
+                assert!(revoked == self.owned || self.cooperates, "all at once");
+                self.owned.retain(|partition| !revoked.contains(partition));
             }
             Some(Event::Lost(partitions)) => panic!("{partitions:?} lost though every member was polled"),
             Some(Event::Records(records)) => {
@@ -196,17 +203,31 @@ fn who_does_not_poll_for_too_long_loses_the_partitions_and_gets_them_again() -> 
 
 #[test]
 fn a_group_shared_with_librdkafka() -> Outcome {
+    shared_with_librdkafka(&[Assignor::Range], "range")
+}
+
+#[test]
+fn a_group_shared_with_librdkafka_round_robin() -> Outcome {
+    shared_with_librdkafka(&[Assignor::RoundRobin], "roundrobin")
+}
+
+#[test]
+fn a_group_shared_with_librdkafka_cooperative_sticky() -> Outcome {
+    shared_with_librdkafka(&[Assignor::CooperativeSticky], "cooperative-sticky")
+}
+
+fn shared_with_librdkafka(assignors: &[Assignor], name: &str) -> Outcome {
     let (topic, group) = (topic("mixed", 4, "")?, unique("group"));
     let other = || -> Result<BaseConsumer, _> {
         ClientConfig::new()
             .set("bootstrap.servers", kafka().bootstrap())
             .set("group.id", &group)
             .set("auto.offset.reset", "earliest")
-            .set("partition.assignment.strategy", "range")
+            .set("partition.assignment.strategy", name)
             .set("heartbeat.interval.ms", "200")
             .create()
     };
-    let config = config(kafka().bootstrap()).group_id(&group);
+    let config = config(kafka().bootstrap()).group_id(&group).partition_assignment_strategy(assignors);
     let mut ledger = Ledger::default();
     // each of them leads once
     for we_lead in [true, false] {

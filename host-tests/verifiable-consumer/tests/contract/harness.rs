@@ -328,6 +328,7 @@ impl Group {
                     self.committed.insert(partition, offset);
                 }
             }
+            "shutdown_requested" => {} // only Java tells
             "shutdown_complete" => member.die(),
             "end" => member.ended = true,
             other => panic!("no event: {other}"),
