@@ -119,6 +119,10 @@ pub enum UsageError {
     Metadata(usize),
     /// `subscribe` needs the crate's feature `group`.
     NoGroupFeature,
+    /// There is no membership to save: none yet, or the group rebalances.
+    NotAMember,
+    /// The bytes are no membership that was saved with this `group.id` and `group.instance.id`, or they are damaged.
+    Membership,
 }
 
 /// `needed > have` of `what`.
@@ -154,6 +158,8 @@ pub enum Resource {
     GroupMemory,
     /// Bytes of a member id: [`MEMBER_ID_BYTES`](crate::MEMBER_ID_BYTES).
     MemberId,
+    /// Bytes for [`Control::save_membership`](crate::Control::save_membership).
+    Membership,
     /// Bytes of a single field of an answer on the control connection: [`RECEIVE_BUFFER`](crate::RECEIVE_BUFFER).
     ReceiveBuffer,
 }
@@ -375,6 +381,10 @@ impl fmt::Display for UsageError {
             }
             UsageError::Negative(n) => write!(f, "{n} is no partition or offset: it is negative"),
             UsageError::Metadata(bytes) => write!(f, "metadata of {bytes} bytes: a commit has room for 32767"),
+            UsageError::NotAMember => f.write_str("not a member of the group now: poll until partitions are assigned"),
+            UsageError::Membership => f.write_str(
+                "the saved membership is damaged, or of another group.id or group.instance.id: subscribe instead",
+            ),
             UsageError::NoGroupFeature => f.write_str("subscribe needs the feature `group` of the crate nanokafka"),
         }
     }
@@ -391,6 +401,7 @@ impl fmt::Display for Resource {
             Resource::Hosts => "bytes for host names (HOST_BYTES)",
             Resource::GroupMemory => "bytes to lead a group with (Storage::group_memory)",
             Resource::MemberId => "bytes of a member id (MEMBER_ID_BYTES)",
+            Resource::Membership => "bytes for a saved membership",
             Resource::ReceiveBuffer => "bytes of one field of an answer (RECEIVE_BUFFER)",
         })
     }

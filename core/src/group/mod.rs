@@ -22,6 +22,7 @@ mod members;
 #[cfg(all(test, feature = "group-sticky"))]
 mod proof;
 mod range;
+mod saved;
 #[cfg(feature = "group-sticky")]
 mod sticky;
 
@@ -42,6 +43,8 @@ pub(crate) enum Phase {
     Joining,
     /// Joined; SyncGroup is to be sent or out.
     Syncing,
+    /// A saved membership is taken up; a Heartbeat asks whether it still holds.
+    Returning,
     Stable,
 }
 
@@ -181,7 +184,7 @@ impl Group {
     /// Generation for requests of a member; -1 for a consumer that only commits.
     pub fn generation(&self) -> i32 {
         match self.phase {
-            Phase::Syncing | Phase::Stable => self.generation,
+            Phase::Syncing | Phase::Returning | Phase::Stable => self.generation,
             _ => -1,
         }
     }
@@ -243,6 +246,7 @@ impl Control<'_> {
             self.state.group.cached = self.state.slots_used;
             for slot in self.slots_mut() {
                 slot.flags = if lost { 0 } else { Slot::CLAIMED };
+                (slot.position, slot.epoch) = (-1, -1);
             }
             self.clear_slots();
         } else {
@@ -309,8 +313,9 @@ impl Control<'_> {
                 let Some(given) = table.get(at).filter(|slot| slot.is(Slot::GIVEN) && slot.partition >= 0) else {
                     continue;
                 };
-                let &Slot { topic, partition, leader, leader_epoch, .. } = given;
-                let slot = Slot { leader, leader_epoch, flags: Slot::GIVEN, ..Slot::new(topic, partition) };
+                let &Slot { topic, partition, leader, leader_epoch, position, epoch, .. } = given;
+                let placed = Slot { leader, leader_epoch, position, epoch, ..Slot::new(topic, partition) };
+                let slot = Slot { flags: Slot::GIVEN, ..placed };
                 let assigned = table.get(..usize::from(*used)).unwrap_or_default();
                 if let Err(place) = partitions::find(assigned, topic, partition) {
                     // the table grows over one that was looked at
@@ -318,6 +323,14 @@ impl Control<'_> {
                 }
             }
         });
+        for at in 0..self.slots().len() {
+            // a position that was saved
+            if let Some(&Slot { position: position @ 0.., epoch, phase: partitions::Phase::Committed, .. }) =
+                self.slots().get(at)
+            {
+                self.start_at(at, position, epoch);
+            }
+        }
         let added = usize::from(self.state.slots_used) > first;
         let eager = !self.cooperates();
         let group = &mut self.state.group;
@@ -488,7 +501,8 @@ impl Control<'_> {
 
     /// Before an answer names them anew.
     pub(crate) fn forget_leaders(&mut self) {
-        if self.state.slots_used == 0 && !self.state.group.synced {
+        let group = &self.state.group;
+        if self.state.slots_used == 0 && !group.synced && group.phase != Phase::Returning {
             let (rest, cached) = self.remembered();
             partitions::retain(rest, cached, |slot| slot.is(Slot::CLAIMED));
         }
