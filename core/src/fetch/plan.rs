@@ -85,7 +85,8 @@ impl Control<'_> {
         let (ahead, waits, node) = (link.may_send_ahead(), link.awaiting().api == Api::Fetch as i16, link.node);
         let Some(versions) = self.state.cluster.nodes.get(node).filter(|node| node.asked).map(|node| node.versions)
         else {
-            return if idle { self.send(index, Api::ApiVersions, 0, op, now) } else { Ok(()) };
+            let asked = self.links.first().is_some_and(|control| control.asks_versions(node));
+            return if idle && !asked { self.send(index, Api::ApiVersions, 0, op, now) } else { Ok(()) };
         };
         if idle {
             self.release(index);
