@@ -151,6 +151,10 @@ impl Control<'_> {
                     Parked::Error(error) => return Some(Err(error)),
                     Parked::Truncated { slot, from, to } => return Some(Ok(Ready::Truncated { slot, from, to })),
                 }
+                #[cfg(feature = "group")]
+                if let Some(ready) = self.state.group.lost.then(|| self.group_notice()).flatten() {
+                    return Some(Ok(ready)); // before the news of commits, or who commits again at each would never hear of it
+                }
                 if self.state.commit.announce && self.state.commit.finished {
                     return self.take_commit_result(true).map(|result| Ok(Ready::Committed(result)));
                 }

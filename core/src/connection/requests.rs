@@ -150,6 +150,7 @@ impl Control<'_> {
                     rebalance_timeout: millis_i32(config.max_poll_interval),
                     member: self.state.group.member_id(),
                     instance: config.group_instance_id,
+                    rack: config.client_rack,
                 };
                 let topics = strings::entries(&self.names, self.state.names_used)
                     .filter(|&at| strings::flags(&self.names, at) & topic::SUBSCRIBED != 0)

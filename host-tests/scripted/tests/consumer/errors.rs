@@ -87,8 +87,7 @@ fn outcome(api: Api, place: &str, code: i16) -> Result<Outcome, String> {
                     _ => {}
                 }
                 reports += 1;
-                // a commit made before `Lost` was told is refused as well
-                if reports > 1 + u8::from(api == Api::OffsetCommit) {
+                if reports > 1 {
                     return Err("reported more than once".into());
                 }
             }
