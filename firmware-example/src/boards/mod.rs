@@ -21,8 +21,8 @@ mod board;
 #[cfg(feature = "lm3s6965evb")]
 mod stellaris;
 
-pub use board::NAME;
-pub use cortex_m3::{run, stack_peak};
+pub use board::{micros, NAME};
+pub use cortex_m3::{run, sleep_until, stack_peak};
 pub use ethernet::Ethernet;
 
 /// The board's network interface.

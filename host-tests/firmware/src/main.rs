@@ -6,11 +6,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
-firmware in QEMU: a Cortex-M3 with 64 KB of RAM, embassy and nanokafka
+firmware in QEMU: a Cortex-M3 with 64 KB of RAM and nanokafka
 
 usage: cargo firmware APP [--board BOARD] [--bootstrap HOST:PORT] [--dhcp]
 
   APP          seed       the seed example: subscribes, prints four records, commits, ends
+               superloop  the same on plain smoltcp, without an executor
                subscribe  a static member of a group, commits record by record
                assign     a partition of its own, the offset in its flash
                ota        a firmware image larger than the RAM, from one record into flash

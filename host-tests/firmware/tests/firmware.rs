@@ -121,12 +121,11 @@ fn seed_lines() -> Vec<String> {
 }
 
 /// Each run has four new records, and sees none that an earlier one has committed.
-#[test]
-fn seed_prints_its_four_records() -> Result<()> {
+fn prints_its_four_records(app: App) -> Result<()> {
     let broker = kafka()?;
     for (run, board) in Board::ALL.into_iter().enumerate() {
-        App::Seed.prepare(&broker)?;
-        let lines = Device::new("seed", board, broker.address()?)?.run()?;
+        app.prepare(&broker)?;
+        let lines = Device::new(app.name(), board, broker.address()?)?.run()?;
         // Kafka orders the records of a partition, not the partitions
         let mut records: Vec<_> = printed(&lines).chunks(2).map(<[_]>::to_vec).collect();
         records.sort();
@@ -139,6 +138,16 @@ fn seed_prints_its_four_records() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn seed_prints_its_four_records() -> Result<()> {
+    prints_its_four_records(App::Seed)
+}
+
+#[test]
+fn a_superloop_prints_its_four_records() -> Result<()> {
+    prints_its_four_records(App::Superloop)
 }
 
 /// What `cargo firmware` does where there is no Java.
