@@ -12,6 +12,7 @@ use boards::Mac;
 use defmt_semihosting as _;
 use embassy_executor::Spawner;
 use embassy_net::{Config, Runner, Stack, StackResources};
+use embassy_time::{with_timeout, Duration};
 use nanokafka::Record;
 use static_cell::ConstStaticCell;
 
@@ -32,6 +33,13 @@ pub fn run(start: impl FnOnce(Spawner, Stack<'static>)) -> ! {
 #[cfg(feature = "dhcp")]
 fn address() -> Config {
     Config::dhcpv4(Default::default())
+}
+
+/// Waits until the network has an address, and says so when that takes long.
+pub async fn has_address(stack: Stack<'_>) {
+    while with_timeout(Duration::from_secs(10), stack.wait_config_up()).await.is_err() {
+        defmt::warn!("no address: DHCP does not answer");
+    }
 }
 
 /// In the network that `cargo firmware` gives to the emulator, where 127.0.0.1 is the host.

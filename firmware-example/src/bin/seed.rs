@@ -26,7 +26,7 @@ async fn seed(stack: Stack<'static>) {
         .group_id("topic-04_group")
         .session_timeout(Duration::from_secs(10))
         .auto_offset_reset(OffsetReset::Earliest);
-    stack.wait_config_up().await;
+    firmware::has_address(stack).await;
     let tcp = Tcp::new(stack, CONTROL.take(), FETCH.take());
     let mut consumer =
         defmt::unwrap!(Consumer::new(RESOURCES.take().storage(), config, tcp, Seed::new(host::random())));

@@ -31,7 +31,7 @@ async fn subscribe(stack: Stack<'static>) {
         .session_timeout(Duration::from_secs(30))
         .enable_auto_commit(false)
         .auto_offset_reset(OffsetReset::Earliest);
-    stack.wait_config_up().await;
+    firmware::has_address(stack).await;
     let tcp = Tcp::new(stack, CONTROL.take(), FETCH.take());
     let storage = RESOURCES.take().storage().group_memory(GROUP.take());
     let mut consumer = defmt::unwrap!(Consumer::new(storage, config, tcp, Seed::new(host::random())));

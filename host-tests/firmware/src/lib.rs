@@ -9,7 +9,7 @@ mod image;
 pub use app::{image, noise, send, App};
 pub use board::Board;
 pub use broker::Broker;
-pub use emulator::{Emulator, Line};
+pub use emulator::{Cable, Emulator, Line};
 pub use image::Image;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! `cargo firmware`: a program of `firmware-example` in QEMU, with a broker.
 
-use nanokafka_firmware::{home, App, Board, Broker, Emulator, Image};
+use nanokafka_firmware::{home, App, Board, Broker, Cable, Emulator, Image};
 use std::io::Result;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -79,7 +79,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         // what the board has kept is about a broker that is gone
         std::fs::remove_dir_all(&dir)?;
     }
-    let mut emulator = Emulator::start(&image, broker.address()?, &dir)?;
+    let mut emulator = Emulator::start(&image, broker.address()?, &dir, Cable::default())?;
     while let Some(line) = emulator.line(Duration::MAX)? {
         match line.level {
             None => println!("{}", line.text),

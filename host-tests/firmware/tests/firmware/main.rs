@@ -1,0 +1,6 @@
+//! Firmware in QEMU against real Kafka.
+
+mod bad_days;
+mod bad_input;
+mod harness;
+mod programs;
