@@ -157,6 +157,12 @@ impl Emulator {
         }
     }
 
+    /// Cuts its power; what it said until then and nobody has read.
+    pub fn cut(mut self) -> Vec<Line> {
+        self.child.stdin = None;
+        self.lines.iter().collect()
+    }
+
     /// The status of a program that has ended; of another one, that its power was cut.
     pub fn end(mut self) -> Result<ExitStatus> {
         self.child.wait()

@@ -169,27 +169,3 @@ fn a_broker_that_is_killed_and_comes_back_is_found_again() -> Result<()> {
     }
     Ok(())
 }
-
-/// The cable is out for longer than the session, so the group has given the board up.
-#[cfg(feature = "extended")]
-#[test]
-fn a_link_that_is_down_for_35_seconds_is_survived() -> Result<()> {
-    let broker = kafka()?;
-    App::Subscribe.prepare(&broker)?;
-    for (round, board) in (0..).zip(Board::ALL) {
-        let device = Device::new("subscribe", board, broker.address()?)?;
-        let mut board = device.power_on()?;
-        if round == 0 {
-            assert_readings(&prints(&mut board, 8)?, 0..8);
-        }
-        board.until(PATIENCE, says("stack: "))?;
-        board.plug(false)?;
-        produce_readings(&broker, 8 * round + 8..8 * round + 16)?;
-        std::thread::sleep(Duration::from_secs(35));
-        board.plug(true)?;
-        let start = Instant::now();
-        assert_readings(&prints(&mut board, 8)?, 8 * round + 8..8 * round + 16);
-        println!("{}: records again after {:?}", device.image.board.name(), start.elapsed());
-    }
-    Ok(())
-}

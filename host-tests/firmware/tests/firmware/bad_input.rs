@@ -1,16 +1,16 @@
 //! Networks that are not there, brokers that cannot be reached, power that goes at the wrong moment: a warning on the log and a
 //! recovery, never a panic and never silence.
 
-use crate::harness::{prints, Device, PATIENCE};
+use crate::harness::{kafka, prints, Device, PATIENCE};
 use nanokafka_behaviour::Sockets;
 use nanokafka_brokers::wait_for;
-use nanokafka_firmware::{App, Board, Broker, Cable, Emulator, Image, Line};
+use nanokafka_firmware::{App, Board, Cable, Emulator, Image, Line};
 use nanokafka_scripted::{batch, Api, Cluster};
 use std::io::{Error, Result};
 use std::time::Duration;
 
 /// A warning with all these words.
-fn warns<'a>(words: &'a [&'a str]) -> impl Fn(&Line) -> bool + 'a {
+pub fn warns<'a>(words: &'a [&'a str]) -> impl Fn(&Line) -> bool + 'a {
     |line| line.level == Some("warn") && words.iter().all(|word| line.text.contains(word))
 }
 
@@ -44,7 +44,7 @@ fn bootstrap(sockets: &Sockets) -> String {
 
 #[test]
 fn a_link_that_is_down_at_boot_and_a_silent_address_are_told_and_a_link_that_comes_is_used() -> Result<()> {
-    let broker = crate::harness::kafka()?;
+    let broker = kafka()?;
     App::Seed.prepare(&broker)?;
     let unplugged = Cable { unplugged: true, ..Cable::default() };
     let mut without_link = Device::new("seed", Board::Mps2An385, broker.address()?)?.connected(unplugged)?;
@@ -59,17 +59,14 @@ fn a_link_that_is_down_at_boot_and_a_silent_address_are_told_and_a_link_that_com
 
 #[test]
 fn a_dhcp_server_that_does_not_answer_is_told_and_one_that_comes_is_used() -> Result<()> {
-    let broker = crate::harness::kafka()?;
-    for board in Board::ALL {
-        App::Seed.prepare(&broker)?;
-        let mut device = Device::new("seed", board, broker.address()?)?;
-        device.image = Image::build("seed", board, true)?;
-        let mut emulator = device.connected(Cable { unplugged: true, ..Cable::default() })?;
-        emulator.until(PATIENCE, warns(&["no address"]))?;
-        emulator.plug(true)?;
-        finishes(emulator)?;
-    }
-    Ok(())
+    let broker = kafka()?;
+    App::Seed.prepare(&broker)?;
+    let mut device = Device::new("seed", Board::Lm3s6965evb, broker.address()?)?;
+    device.image = Image::build("seed", Board::Lm3s6965evb, true)?;
+    let mut emulator = device.connected(Cable { unplugged: true, ..Cable::default() })?;
+    emulator.until(PATIENCE, warns(&["no address"]))?;
+    emulator.plug(true)?;
+    finishes(emulator)
 }
 
 /// Each is tried anew for ever; somebody hears of it each third time.
@@ -89,10 +86,17 @@ fn a_server_that_refuses_one_without_an_address_and_one_of_another_family_are_to
     Ok(())
 }
 
+/// Both front ends, both in a group.
+const GROUPS: &[(App, &str)] = &[(App::Subscribe, "readings"), (App::Superloop, "topic-04")];
+
 /// Brokers that advertise what this device cannot reach: it waits for better news.
-fn advertises(host: &'static str, told: impl Fn(&mut Emulator) -> Result<()>) -> Result<()> {
-    for app in [App::Subscribe, App::Superloop] {
-        let sockets = cluster(if app == App::Superloop { "topic-04" } else { "readings" });
+pub fn advertises(
+    host: &'static str,
+    apps: &[(App, &'static str)],
+    told: impl Fn(&mut Emulator) -> Result<()>,
+) -> Result<()> {
+    for &(app, topic) in apps {
+        let sockets = cluster(topic);
         let addresses = sockets.addresses();
         let advertise = |host: Option<&'static str>| {
             let addresses = addresses.clone();
@@ -107,7 +111,7 @@ fn advertises(host: &'static str, told: impl Fn(&mut Emulator) -> Result<()>) ->
         wait_for("brokers' addresses asked for", PATIENCE, || Ok(sockets.cluster(|c| c.count(Api::Metadata)) > 0))?;
         told(&mut emulator)?;
         advertise(None);
-        prints(&mut emulator, 4)?;
+        prints(&mut emulator, 1)?;
     }
     Ok(())
 }
@@ -123,23 +127,13 @@ fn for_a_while(emulator: &mut Emulator) -> Result<()> {
 
 #[test]
 fn an_advertised_name_that_does_not_resolve_is_waited_out() -> Result<()> {
-    advertises("broker.invalid", for_a_while)
+    advertises("broker.invalid", GROUPS, for_a_while)
 }
 
 /// embassy-net's own client panics where it has no IPv6.
 #[test]
 fn an_advertised_address_of_ipv6_is_waited_out() -> Result<()> {
-    advertises("::1", for_a_while)
-}
-
-/// After `default.api.timeout.ms`, a minute.
-#[cfg(feature = "extended")]
-#[test]
-fn an_advertised_address_that_stays_wrong_is_told() -> Result<()> {
-    for (host, kind) in [("broker.invalid", "Name"), ("::1", "Unreachable")] {
-        advertises(host, |emulator| emulator.until(2 * PATIENCE, warns(&["Transport", kind])).map(drop))?;
-    }
-    Ok(())
+    advertises("::1", GROUPS, for_a_while)
 }
 
 /// The values that are printed, one for each record, until `count` of them.
@@ -182,32 +176,34 @@ fn a_reset_before_the_answer_of_a_commit_loses_and_repeats_nothing() -> Result<(
     reset_in_a_commit(|cluster| cluster.never_answer(Api::OffsetCommit), 0)
 }
 
-/// No more than one record of each partition is worked on twice, and none never.
+/// Each cut makes one record come again at most, and none is lost.
 #[test]
 fn power_cuts_at_any_moment_lose_nothing_on_real_kafka() -> Result<()> {
     const RECORDS: usize = 40;
-    let broker = crate::harness::kafka()?;
+    let broker = kafka()?;
     broker.create_topic("readings", 4, &[])?;
     let producer = broker.producer(&[])?;
     for i in 0..RECORDS {
         nanokafka_firmware::send(&producer, "readings", i as i32 % 4, None, Some(&format!("{i} degrees")))?;
     }
-    let Broker::Kafka(_) = &broker else { unreachable!("made above") };
     let device = Device::new("subscribe", Board::Lm3s6965evb, broker.address()?)?;
-    let mut seen = [0; RECORDS];
+    let mut seen = [0_u64; RECORDS];
     let mut cuts = 0;
     while seen.contains(&0) {
         let mut emulator = device.power_on()?;
-        // the line is printed 2 ms before its record's commit; each time a little later
-        for line in prints(&mut emulator, 5)? {
+        let mut lines = prints(&mut emulator, 1)?;
+        // a line is printed 2 ms before its record's commit; the cut comes each time a little later
+        std::thread::sleep(Duration::from_millis(3 * cuts));
+        lines.extend(emulator.cut().into_iter().filter(|line| line.level.is_none()).map(|line| line.text));
+        for line in lines {
             let value = line.rsplit_once(": ").and_then(|(_, value)| value.split(' ').next()?.parse::<usize>().ok());
             seen[value.unwrap_or_else(|| panic!("{line}"))] += 1;
         }
-        std::thread::sleep(Duration::from_millis(cuts));
-        drop(emulator);
         cuts += 1;
-        assert!(cuts < 20, "{seen:?}");
+        assert!(cuts < 40, "{seen:?}");
     }
-    assert!(seen.iter().all(|&times| times <= 2), "{seen:?} in {cuts} runs");
+    // the one that was in hand
+    let repeated = seen.iter().sum::<u64>() - RECORDS as u64;
+    assert!(repeated < cuts, "{repeated} by {cuts} cuts: {seen:?}");
     Ok(())
 }

@@ -3,4 +3,6 @@
 mod bad_days;
 mod bad_input;
 mod harness;
+#[cfg(feature = "extended")]
+mod long;
 mod programs;
