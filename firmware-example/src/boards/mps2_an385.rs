@@ -3,6 +3,7 @@
 use super::cortex_m3::{self, Registers};
 use super::ethernet::ARRIVED;
 use super::lan9118::Lan9118;
+use super::START;
 use core::cell::Cell;
 use critical_section::Mutex;
 
@@ -26,6 +27,7 @@ const PRESCALE: usize = 0x1c;
 
 pub fn start() -> Mac {
     FPGAIO.write(PRESCALE, HZ / 1_000_000 - 1);
+    FPGAIO.write(COUNTER, START as u32);
     let mac = Lan9118::start(ETHERNET);
     cortex_m3::enable(ETHERNET_INTERRUPT, HZ);
     mac
@@ -33,7 +35,7 @@ pub fn start() -> Mac {
 
 /// Of 64 bits, as long as somebody asks every 71 minutes; the tick does.
 pub fn micros() -> u64 {
-    static LAST: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
+    static LAST: Mutex<Cell<u64>> = Mutex::new(Cell::new(START));
     critical_section::with(|cs| {
         let last = LAST.borrow(cs);
         let passed = FPGAIO.read(COUNTER).wrapping_sub(last.get() as u32);

@@ -13,9 +13,10 @@ pub struct Image {
 }
 
 impl Image {
-    /// Builds the program `name`, release; `dhcp`: it asks for its address.
-    pub fn build(name: &str, board: Board, dhcp: bool) -> Result<Self> {
-        let features = [board.feature(), dhcp.then_some("dhcp")].into_iter().flatten().collect::<Vec<_>>().join(",");
+    /// Builds the program `name`, release, with these features of `firmware-example` besides the board's.
+    pub fn build(name: &str, board: Board, features: &[&str]) -> Result<Self> {
+        let variant = features.iter().map(|feature| format!("-{feature}")).collect::<String>();
+        let features = board.feature().iter().chain(features).copied().collect::<Vec<_>>().join(",");
         let mut cargo = Command::new("cargo");
         // in its folder for its .cargo/config.toml
         cargo.current_dir(root().join("firmware-example")).stdin(Stdio::null());
@@ -26,7 +27,7 @@ impl Image {
             return Err(Error::other(format!("{cargo:?}: {status}")));
         }
         // the next build for another board would take its place
-        let path = home().join(format!("{}{}-{name}", board.name(), if dhcp { "-dhcp" } else { "" }));
+        let path = home().join(format!("{}{variant}-{name}", board.name()));
         std::fs::copy(home().join("thumbv7m-none-eabi/release").join(name), &path)?;
         Ok(Image { board, path })
     }

@@ -71,7 +71,7 @@ fn take<'a>(rest: &mut &'a [String]) -> Option<&'a String> {
 }
 
 fn run(args: &Args) -> Result<ExitCode> {
-    let image = Image::build(args.app.name(), args.board, args.dhcp)?;
+    let image = Image::build(args.app.name(), args.board, if args.dhcp { &["dhcp"] } else { &[] })?;
     let broker = Broker::start(args.bootstrap.as_deref())?;
     args.app.prepare(&broker)?;
     let dir = home().join("flash").join(args.board.name()).join(args.app.name());

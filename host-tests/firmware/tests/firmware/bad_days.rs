@@ -5,7 +5,7 @@ use crate::programs::{assert_readings, produce_readings};
 use nanokafka::{Config, OffsetReset, Seed, Storage};
 use nanokafka_brokers::mock::{Producer, Record};
 use nanokafka_brokers::{Cluster, RELEASE};
-use nanokafka_firmware::{noise, App, Board, Broker, Cable, Emulator};
+use nanokafka_firmware::{noise, App, Board, Broker, Cable, Emulator, Image};
 use nanokafka_std::blocking::{Consumer, Event, Tcp};
 use sha2::{Digest, Sha256};
 use std::io::{Error, Result};
@@ -166,6 +166,36 @@ fn a_broker_that_is_killed_and_comes_back_is_found_again() -> Result<()> {
         produce_readings(&broker, 8 * round..8 * round + 8)?;
         assert_readings(&prints(&mut boards[0], 8)?, 8 * round..8 * round + 8);
         boards[0].until(PATIENCE, says("stack: "))?;
+    }
+    Ok(())
+}
+
+/// The consumer's clock has 64 bits and never wraps; what does is the board's counter of microseconds, which is full at the
+/// same moment as 32 bits of milliseconds would be.
+#[test]
+fn nothing_happens_when_32_bits_of_milliseconds_are_full() -> Result<()> {
+    for board in Board::ALL {
+        let broker = kafka()?;
+        broker.create_topic("readings", 4, &[])?;
+        let mut device = Device::new("subscribe", board, broker.address()?)?;
+        device.image = Image::build("subscribe", board, &["wrap"])?;
+        let mut emulator = device.power_on()?;
+        emulator.until(PATIENCE, says("stack: "))?;
+        let mut times = Vec::new();
+        while times.last().is_none_or(|&time| time < 4_294_967.3 + 5.0) {
+            produce_readings(&broker, times.len()..times.len() + 1)?;
+            let sent = Instant::now();
+            let lines = emulator.until(PATIENCE, |line| line.level.is_none())?;
+            assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
+            assert!(
+                !lines.iter().any(|line| line.text.starts_with("lost") || line.text.starts_with("group")),
+                "{lines:#?}"
+            );
+            times.push(lines[lines.len() - 1].time.parse::<f64>().expect("a number of seconds"));
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        assert!(times[0] < 4_294_967.0, "too late: {}", times[0]);
+        assert!(times.is_sorted(), "{times:?}");
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ fn a_dhcp_server_that_does_not_answer_is_told_and_one_that_comes_is_used() -> Re
     let broker = kafka()?;
     App::Seed.prepare(&broker)?;
     let mut device = Device::new("seed", Board::Lm3s6965evb, broker.address()?)?;
-    device.image = Image::build("seed", Board::Lm3s6965evb, true)?;
+    device.image = Image::build("seed", Board::Lm3s6965evb, &["dhcp"])?;
     let mut emulator = device.connected(Cable { unplugged: true, ..Cable::default() })?;
     emulator.until(PATIENCE, warns(&["no address"]))?;
     emulator.plug(true)?;

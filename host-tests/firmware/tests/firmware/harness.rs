@@ -25,7 +25,7 @@ impl Device {
         if dir.exists() {
             std::fs::remove_dir_all(&dir)?;
         }
-        Ok(Device { image: Image::build(app, board, false)?, server: server.to_string(), dir })
+        Ok(Device { image: Image::build(app, board, &[])?, server: server.to_string(), dir })
     }
 
     pub fn power_on(&self) -> Result<Emulator> {

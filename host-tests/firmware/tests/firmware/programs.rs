@@ -115,7 +115,7 @@ fn an_address_by_dhcp() -> Result<()> {
     let broker = kafka()?;
     App::Seed.prepare(&broker)?;
     let mut device = Device::new("seed", Board::Lm3s6965evb, broker.address()?)?;
-    device.image = Image::build("seed", Board::Lm3s6965evb, true)?;
+    device.image = Image::build("seed", Board::Lm3s6965evb, &["dhcp"])?;
     let lines = device.run()?;
     assert_eq!(printed(&lines).len(), 8);
     Ok(())
