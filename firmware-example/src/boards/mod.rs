@@ -21,6 +21,8 @@ mod board;
 #[cfg(feature = "lm3s6965evb")]
 mod stellaris;
 
+#[cfg(not(feature = "lm3s6965evb"))]
+pub use board::instructions;
 pub use board::{micros, NAME};
 pub use cortex_m3::{run, sleep_until, stack_peak};
 pub use ethernet::Ethernet;

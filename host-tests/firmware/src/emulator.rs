@@ -41,6 +41,8 @@ pub struct Cable<'a> {
     pub latency: Duration,
     /// Every frame is written to this file, in the form of libpcap.
     pub capture: Option<&'a Path>,
+    /// No cable at all, and a clock of which each instruction takes 1,024 ns.
+    pub counts: bool,
 }
 
 /// What the program logged.
@@ -68,12 +70,16 @@ impl Emulator {
         guard
             .args(["-c", GUARD, "qemu-system-arm", "-M", image.board.name()])
             .args(["-display", "none", "-serial", "null", "-monitor", "none"])
-            .args(["-netdev", &format!("user,id=net,{NETWORK}")])
-            .args(["-net", &format!("nic,model={},netdev=net", image.board.mac())])
             .args(["-qmp", &format!("unix:{},server=on,wait=off", monitor.display())])
             .args(["-semihosting-config", &format!("enable=on,target=native,arg=firmware,arg={server}")])
             .arg("-kernel")
             .arg(image.path.canonicalize()?);
+        if cable.counts {
+            guard.args(["-nic", "none", "-icount", "shift=10"]);
+        } else {
+            guard.args(["-netdev", &format!("user,id=net,{NETWORK}")]);
+            guard.args(["-net", &format!("nic,model={},netdev=net", image.board.mac())]);
+        }
         if cable.unplugged {
             guard.arg("-S");
         }

@@ -187,7 +187,7 @@ fn real() -> Outcome {
 
 fn firmware() -> Outcome {
     const LINTS: &str = "clippy --quiet --release --locked --target-dir ../target/firmware";
-    for features in ["", "--all-features"] {
+    for features in ["", "--features lm3s6965evb,dhcp,wrap", "--features crc-table-1k"] {
         // in its folder for its .cargo/config.toml
         let arguments = words(LINTS).chain(words(features)).chain(["--", "-D", "warnings"]);
         run(Command::new("cargo").current_dir("firmware-example").args(arguments))?;

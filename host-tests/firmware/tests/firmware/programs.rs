@@ -2,9 +2,10 @@
 
 use crate::harness::{admin, kafka, printed, prints, says, stack, Device, PATIENCE, STACK};
 use nanokafka_brokers::mock::{Mock, Record};
-use nanokafka_firmware::{image, noise, send, App, Board, Broker, Emulator, Image};
+use nanokafka_firmware::{image, instructions, noise, send, App, Board, Broker, Emulator, Image};
 use std::io::{Error, Read, Result, Write};
 use std::net::{SocketAddr, SocketAddrV4, TcpListener};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -278,5 +279,16 @@ fn settings_are_read_at_boot_and_followed() -> Result<()> {
         let expected = format!("now Settings {{ interval_s: {interval}, threshold: 100 }}");
         assert_eq!(prints(&mut emulator, 1)?, [expected]);
     }
+    Ok(())
+}
+
+/// Exact, and so a limit for all machines.
+#[test]
+fn a_record_of_100_bytes_costs_a_cortex_m4_at_most_2000_instructions() -> Result<()> {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("instructions");
+    std::fs::create_dir_all(&dir)?;
+    let (s, z) = (instructions("s", &dir)?, instructions("z", &dir)?);
+    assert!(s.whole <= 2000.0 && s.in_loop <= 350.0, "{s:?}");
+    assert!(z.in_loop <= 500.0, "{z:?}");
     Ok(())
 }
