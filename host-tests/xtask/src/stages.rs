@@ -47,6 +47,7 @@ pub const EXTENDED: &[Stage] = &[
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
     Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
     Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
+    Stage { name: "firmware-long", about: "emulated boards: a link that is down for long, an address that stays wrong", needs: &[Rust, Jdk, Maven, Qemu], run: firmware_long },
     Stage { name: "old-demo", about: "cargo demo on Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_demo },
 ];
 
@@ -186,13 +187,17 @@ fn real() -> Outcome {
 
 fn firmware() -> Outcome {
     const LINTS: &str = "clippy --quiet --release --locked --target-dir ../target/firmware";
-    for features in ["", "--all-features"] {
+    for features in ["", "--features lm3s6965evb,dhcp,wrap", "--features crc-table-1k"] {
         // in its folder for its .cargo/config.toml
         let arguments = words(LINTS).chain(words(features)).chain(["--", "-D", "warnings"]);
         run(Command::new("cargo").current_dir("firmware-example").args(arguments))?;
     }
     run(Command::new("cargo").current_dir("firmware-example").args(["fmt", "--check"]))?;
     tests("-p nanokafka-firmware -- --test-threads=1")
+}
+
+fn firmware_long() -> Outcome {
+    tests("-p nanokafka-firmware --features extended --test firmware -- --test-threads=1 long::")
 }
 
 fn verifiable() -> Outcome {
