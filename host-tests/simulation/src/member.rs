@@ -135,7 +135,7 @@ fn take<'c, IO: Tend>(
     world.delivered(id, part, record.offset(), Some((key, value)), false);
     let style = world.members[id].style.clone();
     let dice = world.members[id].random.below(1_000);
-    if style.commits == Commits::Marks && dice % 3 > 0 {
+    if style.commits == Commits::Marks && !dice.is_multiple_of(3) {
         world.mark(id, part);
         records.mark(&record);
     }
