@@ -40,6 +40,7 @@ pub(crate) fn config(style: &Style, name: &'static str, servers: &'static str) -
     let config = Config::new(servers)
         .client_id(name)
         .group_id(GROUP)
+        .partition_assignment_strategy(style.assignors)
         .auto_offset_reset(OffsetReset::Earliest)
         .session_timeout(ms(style.session_ms))
         .heartbeat_interval(ms(style.heartbeat_ms))

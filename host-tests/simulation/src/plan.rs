@@ -1,4 +1,6 @@
 //! What a seed decides before anything runs: the cluster, how applications behave, and how much goes wrong.
+use nanokafka::Assignor;
+use nanokafka::Assignor::{CooperativeSticky, Range, RoundRobin, Sticky};
 use nanokafka_scripted::{Chaos, Random};
 
 /// The group of all members.
@@ -12,6 +14,17 @@ pub(crate) const NAMES: [&str; 40] = [
 ];
 
 const INSTANCES: [&str; 4] = ["i0", "i1", "i2", "i3"];
+
+/// What the members of a group offer: one of a row's lists each.
+const ASSIGNORS: [&[&[Assignor]]; 7] = [
+    &[&[Range]],
+    &[&[RoundRobin]],
+    &[&[Sticky]],
+    &[&[CooperativeSticky]],
+    &[&[CooperativeSticky]],
+    &[&[Range, CooperativeSticky], &[Range]],
+    &[&[RoundRobin, Sticky], &[Sticky], &[CooperativeSticky, Sticky]],
+];
 
 /// How an application commits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +64,7 @@ pub(crate) struct Style {
     pub(crate) front: Front,
     pub(crate) commits: Commits,
     pub(crate) instance: Option<&'static str>,
+    pub(crate) assignors: &'static [Assignor],
     pub(crate) window: usize,
     pub(crate) connections: usize,
     pub(crate) session_ms: u64,
@@ -68,6 +82,18 @@ pub(crate) struct Style {
     pub(crate) restless: u64,
     /// A record larger than the window is passed over.
     pub(crate) skips_large: bool,
+}
+
+impl Style {
+    /// Whether its partitions go on while the group rebalances.
+    pub(crate) fn is_cooperative(&self) -> bool {
+        self.assignors == [CooperativeSticky]
+    }
+
+    /// Whether it may lead a group in which partitions change hands in two steps.
+    pub(crate) fn may_be_cooperative(&self) -> bool {
+        self.assignors.contains(&CooperativeSticky)
+    }
 }
 
 /// What a seed has decided.
@@ -88,6 +114,7 @@ pub(crate) struct Plan {
     pub(crate) trouble_ms: u64,
     pub(crate) append_ms: u64,
     statics: bool,
+    assignors: &'static [&'static [Assignor]],
 }
 
 /// One of them.
@@ -124,6 +151,7 @@ impl Plan {
         let members = 1 + r.below(3) as usize;
         let (trouble_ms, append_ms) = (1_000 + r.below(4_000), 100 + r.below(600));
         let statics = release < 2 && r.below(4) == 0;
+        let assignors = one_of(r, &ASSIGNORS);
         Plan {
             brokers,
             topics,
@@ -136,13 +164,14 @@ impl Plan {
             trouble_ms,
             append_ms,
             statics,
+            assignors,
             random,
         }
     }
 
     /// How the `n`-th process behaves.
     pub(crate) fn style(&mut self, n: usize) -> Style {
-        let (brokers, statics) = (self.brokers as u64, self.statics);
+        let (brokers, statics, assignors) = (self.brokers as u64, self.statics, self.assignors);
         let r = &mut self.random;
         let session_ms = 6_000 + r.below(4_000);
         let front = match r.below(4) {
@@ -163,6 +192,7 @@ impl Plan {
             front,
             commits: one_of(r, &commits),
             instance: statics.then_some(INSTANCES[n % INSTANCES.len()]),
+            assignors: one_of(r, assignors),
             window: one_of(r, &[256, 300, 512, 1_024, 4_096]),
             connections: 2 + r.below(brokers + 1) as usize,
             session_ms,

@@ -3,7 +3,7 @@ use crate::plan::{Commits, Style, GROUP};
 use crate::truth::{key, Log};
 use nanokafka::{Api, Error, Partitions, ProtocolErrorKind};
 use nanokafka_scripted::{Cluster, GroupPhase, Net, Random, Received, Request};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::task::Waker;
 
 /// How often something happened, so that one sees that it does.
@@ -42,8 +42,10 @@ pub(crate) struct Member {
     pub(crate) style: Style,
     pub(crate) random: Random,
     owned: BTreeMap<usize, Own>,
-    /// `Revoked` was told; the next poll ends the ownership.
-    revoking: bool,
+    /// Were told with `Revoked`: the next poll ends the ownership.
+    revoking: BTreeSet<usize>,
+    /// Are given up; what was committed of them may still arrive.
+    given_up: BTreeMap<usize, Own>,
     gone: bool,
     /// Asked to close.
     pub(crate) closing: bool,
@@ -110,7 +112,8 @@ impl World {
             style,
             random,
             owned: BTreeMap::new(),
-            revoking: false,
+            revoking: BTreeSet::new(),
+            given_up: BTreeMap::new(),
             gone: false,
             closing: false,
             lent: None,
@@ -160,6 +163,13 @@ impl World {
         assigned.iter().any(|(topic, all)| topic == log.topic && all.contains(&log.partition))
     }
 
+    /// Whether it is a member of the group's generation, and no static one that need not have joined it.
+    fn has_joined(&self, member: &Member) -> bool {
+        let is_it = |id: &str| id.strip_prefix(member.name).is_some_and(|rest| rest.starts_with('-'));
+        let group = self.cluster.group(GROUP).filter(|group| group.phase == GroupPhase::Stable);
+        group.is_some_and(|group| group.members.iter().any(|other| other.instance.is_none() && is_it(&other.id)))
+    }
+
     fn is_newest(&self, id: usize) -> bool {
         let instance = self.members[id].instance;
         let of_instance = |request: &Received| match &*request.request {
@@ -173,7 +183,7 @@ impl World {
 
     /// The process is no more. What it has written may still arrive.
     pub(crate) fn gone(&mut self, id: usize) {
-        (self.members[id].revoking, self.members[id].gone) = (true, true);
+        self.members[id].gone = true;
     }
 
     /// These processes are the group, and each has read what it has.
@@ -183,7 +193,7 @@ impl World {
             && group.members.len() == processes.len()
             && processes.all(|id| {
                 let (member, parts) = (&self.members[id], 0..self.logs.len());
-                !member.revoking
+                member.revoking.is_empty()
                     && parts.filter(|&part| self.is_owner(id, part)).eq(member.owned.keys().copied())
                     && member.owned.iter().all(|(&part, own)| self.is_read(part, own))
             })
@@ -215,6 +225,10 @@ impl World {
         self.acknowledge_all(id);
         let member = &mut self.members[id];
         member.lent = None;
+        for part in std::mem::take(&mut member.revoking) {
+            let own = member.owned.remove(&part);
+            member.given_up.extend(own.map(|own| (part, own)));
+        }
     }
 
     /// What was handed out is done with, unless the application says that by itself.
@@ -309,14 +323,26 @@ impl World {
         let parts: Vec<usize> = partitions.map(|one| self.part(one.topic, one.partition)).collect();
         self.log_note(id, format!("assigned {:?}", parts.iter().map(|&part| self.name(part)).collect::<Vec<_>>()));
         self.counts.add("assigned", 1);
-        self.members[id].revoking = false;
-        self.members[id].owned.clear();
+        if !self.members[id].style.is_cooperative() && !self.members[id].owned.is_empty() {
+            self.violate(id, "is assigned partitions before the others were revoked");
+        }
         for &part in &parts {
+            if self.members[id].owned.contains_key(&part) {
+                self.violate(id, format!("{} is assigned again", self.name(part)));
+            }
             let mine = self.is_owner(id, part);
+            let has_it_too = |other: &&Member| {
+                let keeps = other.owned.contains_key(&part) && !other.revoking.contains(&part);
+                keeps && !other.gone && other.name != self.members[id].name && self.has_joined(other)
+            };
+            if let Some(other) = self.members.iter().find(has_it_too).filter(|_| mine).map(|other| other.name) {
+                self.violate(id, format!("{} is assigned, and {other} has it too", self.name(part)));
+            }
             let log = &self.logs[part];
             let start = mine.then(|| self.committed(part).unwrap_or(log.start).max(log.start));
             let own = Own { start, next: None, acked: None, most: None, least: None, paused: false, again: None };
             self.members[id].owned.insert(part, own);
+            self.members[id].given_up.remove(&part);
         }
         self.check_group();
     }
@@ -335,7 +361,9 @@ impl World {
             owners[self.part(&topic, partition)] += 1;
         }
         // a leader that was told of no topic gives nothing of it until it hears better
-        let wrong = |owners: &usize| *owners > 1 || *owners == 0 && self.healed;
+        // and partitions that move have none until their owner has given them up
+        let complete = self.healed && !self.members.iter().any(|member| member.style.may_be_cooperative());
+        let wrong = |owners: &usize| *owners > 1 || *owners == 0 && complete;
         if let Some(part) = owners.iter().position(wrong) {
             self.fail(format!("{} has {} owners in generation {}", self.name(part), owners[part], group.generation));
         }
@@ -345,14 +373,17 @@ impl World {
         let parts: Vec<usize> = partitions.map(|one| self.part(one.topic, one.partition)).collect();
         self.log_note(id, format!("{} {parts:?}", if lost { "lost" } else { "revoked" }));
         self.counts.add(if lost { "lost" } else { "revoked" }, 1);
-        if !parts.iter().eq(self.members[id].owned.keys()) {
-            let owned = self.members[id].owned.keys().copied().collect::<Vec<_>>();
-            self.violate(id, format!("{parts:?} are taken back, assigned were {owned:?}"));
+        let owned = self.members[id].owned.keys().copied().collect::<BTreeSet<_>>();
+        let all = lost || !self.members[id].style.is_cooperative();
+        let told = parts.iter().copied().collect::<BTreeSet<_>>();
+        if all && told != owned || !told.is_subset(&owned) {
+            self.violate(id, format!("{told:?} are taken back, assigned were {owned:?}"));
         }
-        self.members[id].revoking = true;
+        self.members[id].revoking = told;
         if lost {
             // nothing of them can be committed, and a commit need not say so
             self.members[id].owned.clear();
+            self.members[id].revoking.clear();
         }
     }
 
@@ -363,7 +394,7 @@ impl World {
         let member = &mut self.members[id];
         member.lent = Some((part, mine));
         let paused = member.owned.get(&part).is_some_and(|own| own.paused);
-        if member.revoking || !member.owned.contains_key(&part) {
+        if member.revoking.contains(&part) || !member.owned.contains_key(&part) {
             self.violate(id, format!("records of {topic}-{partition}, which is not assigned"));
         } else if paused {
             self.violate(id, format!("records of {topic}-{partition}, which is paused"));
@@ -470,7 +501,8 @@ impl World {
             self.requests_seen += 1;
             let Some(id) = self.members.iter().position(|member| member.net.index() == request.net) else { continue };
             let member = &self.members[id];
-            if request.api == Api::JoinGroup && !member.revoking && !member.owned.is_empty() {
+            let keeps = member.owned.keys().any(|part| !member.revoking.contains(part));
+            if request.api == Api::JoinGroup && !member.gone && !member.style.is_cooperative() && keeps {
                 self.violate(id, "joins again with partitions that it has");
             }
         }
@@ -492,9 +524,13 @@ impl World {
             if !automatic && !member.commits_wanted {
                 return self.violate(id, format!("commits {name}@{offset} unasked"));
             }
-            let Some(own) = member.owned.get(&part) else {
+            let Some(own) = member.owned.get(&part).or(member.given_up.get(&part)) else {
                 return self.violate(id, format!("commits {name}@{offset}, which it does not have"));
             };
+            let another = |other: &usize| *other != id && !self.members[*other].gone && self.is_owner(*other, part);
+            if let Some(other) = (0..self.members.len()).find(another).map(|other| self.members[other].name) {
+                return self.violate(id, format!("commits {name}@{offset}, which is {other}'s"));
+            }
             let log = &self.logs[part];
             let most = own.most.max(own.start).map(|most| log.next_due(most, &self.cluster));
             if most.is_some_and(|most| offset > most) {
