@@ -2,7 +2,7 @@
 use crate::plan::{Commits, Style, GROUP};
 use crate::truth::{key, Log};
 use nanokafka::{Api, Error, Partitions, ProtocolErrorKind};
-use nanokafka_scripted::{Cluster, GroupPhase, Net, Random, Received, Request};
+use nanokafka_scripted::{Cluster, GroupPhase, GroupView, MemberView, Net, Random, Received, Request};
 use std::collections::{BTreeMap, BTreeSet};
 use std::task::Waker;
 
@@ -154,31 +154,35 @@ impl World {
     fn is_owner(&self, id: usize, part: usize) -> bool {
         let (member, log) = (&self.members[id], &self.logs[part]);
         let Some(group) = self.cluster.group(GROUP) else { return false };
-        let found = group.members.into_iter().find(|other| match member.instance {
-            // the newest one with the instance's name: an older one has been fenced
-            Some(_) => other.instance.as_deref() == member.instance && self.is_newest(id),
-            None => other.id.strip_prefix(member.name).is_some_and(|rest| rest.starts_with('-')),
-        });
+        let Some(id) = self.member_id(member) else { return false };
+        let found = group.members.into_iter().find(|other| other.id == id);
         let assigned = found.and_then(|found| found.assigned()).unwrap_or_default();
         assigned.iter().any(|(topic, all)| topic == log.topic && all.contains(&log.partition))
     }
 
-    /// Whether it is a member of the group's generation, and no static one that need not have joined it.
-    fn has_joined(&self, member: &Member) -> bool {
-        let is_it = |id: &str| id.strip_prefix(member.name).is_some_and(|rest| rest.starts_with('-'));
-        let group = self.cluster.group(GROUP).filter(|group| group.phase == GroupPhase::Stable);
-        group.is_some_and(|group| group.members.iter().any(|other| other.instance.is_none() && is_it(&other.id)))
+    /// What it has called itself last.
+    fn member_id(&self, member: &Member) -> Option<String> {
+        fn id(request: &Received) -> Option<&String> {
+            let id = match &*request.request {
+                Request::JoinGroup(request) => &request.member_id,
+                Request::SyncGroup(request) => &request.member_id,
+                Request::Heartbeat(request) => &request.member_id,
+                Request::OffsetCommit(request) => &request.member_id,
+                _ => return None,
+            };
+            Some(id).filter(|id| !id.is_empty())
+        }
+        let net = member.net.index();
+        let last = self.cluster.last_request(|request| request.net == net && id(request).is_some())?;
+        id(&last).cloned()
     }
 
-    fn is_newest(&self, id: usize) -> bool {
-        let instance = self.members[id].instance;
-        let of_instance = |request: &Received| match &*request.request {
-            Request::JoinGroup(join) => join.group_instance_id.as_deref() == instance,
-            _ => false,
-        };
-        let taken = |request: &Received| request.answer.as_ref().is_some_and(|answer| answer.codes.is_empty());
-        let newest = self.cluster.last_request(|request| of_instance(request) && taken(request));
-        newest.is_some_and(|request| request.net == self.members[id].net.index())
+    /// Whether it is a member of the group's generation, and no static one that need not have joined it.
+    fn has_joined(&self, member: &Member) -> bool {
+        let id = self.member_id(member);
+        let group = self.cluster.group(GROUP).filter(|group| group.phase == GroupPhase::Stable);
+        let is_it = |other: &MemberView| other.instance.is_none() && Some(&other.id) == id.as_ref();
+        group.is_some_and(|group| group.members.iter().any(is_it))
     }
 
     /// The process is no more. What it has written may still arrive.
@@ -191,6 +195,7 @@ impl World {
         let Some(group) = self.cluster.group(GROUP) else { return false };
         group.phase == GroupPhase::Stable
             && group.members.len() == processes.len()
+            && self.owners(&group).iter().all(|owners| *owners == 1)
             && processes.all(|id| {
                 let (member, parts) = (&self.members[id], 0..self.logs.len());
                 member.revoking.is_empty()
@@ -268,7 +273,13 @@ impl World {
     pub(crate) fn committed_result(&mut self, id: usize, asked: &Asked, result: Result<(), Error>) {
         self.log_note(id, format!("commit: {result:?}"));
         match result {
-            Err(error) => self.error(id, &error),
+            Err(error) => {
+                self.error(id, &error);
+                for &part in self.members[id].owned.keys() {
+                    // who reads on begins before what this member has taken
+                    self.logs[part].entries.iter_mut().for_each(|entry| entry.settled = false);
+                }
+            }
             Ok(()) => {
                 self.counts.add("commits answered", 1);
                 for &(part, offset, regressions) in asked {
@@ -347,19 +358,19 @@ impl World {
         self.check_group();
     }
 
+    /// How many members the coordinator thinks have each partition.
+    fn owners(&self, group: &GroupView) -> Vec<usize> {
+        let mut owners = vec![0; self.logs.len()];
+        for (topic, partitions) in group.members.iter().filter_map(MemberView::assigned).flatten() {
+            partitions.iter().for_each(|&partition| owners[self.part(&topic, partition)] += 1);
+        }
+        owners
+    }
+
     /// In a stable group every partition is somebody's, once.
     fn check_group(&mut self) {
         let Some(group) = self.cluster.group(GROUP).filter(|group| group.phase == GroupPhase::Stable) else { return };
-        let mut owners = vec![0; self.logs.len()];
-        for (topic, partition) in group
-            .members
-            .iter()
-            .filter_map(|member| member.assigned())
-            .flatten()
-            .flat_map(|(topic, all)| all.into_iter().map(move |partition| (topic.clone(), partition)))
-        {
-            owners[self.part(&topic, partition)] += 1;
-        }
+        let owners = self.owners(&group);
         // a leader that was told of no topic gives nothing of it until it hears better
         // and partitions that move have none until their owner has given them up
         let complete = self.healed && !self.members.iter().any(|member| member.style.may_be_cooperative());
@@ -375,7 +386,11 @@ impl World {
         self.counts.add(if lost { "lost" } else { "revoked" }, 1);
         let owned = self.members[id].owned.keys().copied().collect::<BTreeSet<_>>();
         let all = lost || !self.members[id].style.is_cooperative();
-        let told = parts.iter().copied().collect::<BTreeSet<_>>();
+        let mut told = parts.iter().copied().collect::<BTreeSet<_>>();
+        if lost {
+            // what was revoked may be lost before that takes effect
+            told.retain(|part| owned.contains(part) || !self.members[id].given_up.contains_key(part));
+        }
         if all && told != owned || !told.is_subset(&owned) {
             self.violate(id, format!("{told:?} are taken back, assigned were {owned:?}"));
         }
@@ -398,7 +413,8 @@ impl World {
             self.violate(id, format!("records of {topic}-{partition}, which is not assigned"));
         } else if paused {
             self.violate(id, format!("records of {topic}-{partition}, which is paused"));
-        } else if !mine {
+        } else if !mine && !member.style.is_cooperative() {
+            // (one that keeps its partitions while the group rebalances has no session meanwhile, in Java neither)
             // it may not know yet, but no longer than its session
             let (net, session) = (member.net.index(), member.style.session_ms);
             let alive = |api| matches!(api, Api::Heartbeat | Api::SyncGroup | Api::JoinGroup);
@@ -527,7 +543,13 @@ impl World {
             let Some(own) = member.owned.get(&part).or(member.given_up.get(&part)) else {
                 return self.violate(id, format!("commits {name}@{offset}, which it does not have"));
             };
-            let another = |other: &usize| *other != id && !self.members[*other].gone && self.is_owner(*other, part);
+            let generation = self.cluster.group(GROUP).map_or(-1, |group| group.generation);
+            let another = |other: &usize| {
+                generation == accepted.generation
+                    && *other != id
+                    && !self.members[*other].gone
+                    && self.is_owner(*other, part)
+            };
             if let Some(other) = (0..self.members.len()).find(another).map(|other| self.members[other].name) {
                 return self.violate(id, format!("commits {name}@{offset}, which is {other}'s"));
             }
