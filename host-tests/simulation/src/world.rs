@@ -396,9 +396,10 @@ impl World {
         }
         self.members[id].revoking = told;
         if lost {
-            // nothing of them can be committed, and a commit need not say so
-            self.members[id].owned.clear();
-            self.members[id].revoking.clear();
+            // nothing of them can be committed, and a commit need not say so; one that is out may still arrive
+            let member = &mut self.members[id];
+            member.given_up.append(&mut member.owned);
+            member.revoking.clear();
         }
     }
 
