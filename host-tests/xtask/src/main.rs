@@ -3,6 +3,7 @@
 mod memory;
 mod readme;
 mod setup;
+mod simulate;
 mod sizes;
 mod stages;
 
@@ -16,6 +17,8 @@ const USAGE: &str = "usage: cargo xtask list                        the stages
        cargo xtask test [STAGE…]             all of them, or these
        cargo xtask test extended [STAGE…]    what takes longer
        cargo xtask bench [NAME…]             write the README's figures (about 10 minutes), or print these
+       cargo xtask simulate [--seeds N] [--from S]    so many seeds of the simulation; --seed S prints one's log
+       cargo xtask simulate --bugs [NAME…]   whether the simulation finds bugs that are planted, or these
        cargo xtask setup                     install the tools of all stages
        cargo xtask memory                    write the README's table of RAM
        cargo xtask sizes                     write the README's table of flash
@@ -34,6 +37,12 @@ fn main() -> ExitCode {
         ["test", "extended", ref names @ ..] => test(EXTENDED, names),
         ["test", ref names @ ..] => test(STAGES, names),
         ["bench", ref names @ ..] => report(bench(names)),
+        ["simulate", "--bugs", ref names @ ..] => {
+            report(setup::ensure(&[Tool::Rust]).and_then(|()| simulate::bugs(names)))
+        }
+        ["simulate", ref arguments @ ..] => {
+            report(setup::ensure(&[Tool::Rust]).and_then(|()| simulate::run(arguments)))
+        }
         ["setup"] => report(setup::ensure(Tool::ALL)),
         ["memory"] => report(memory::write()),
         ["firmware"] => report(firmware()),

@@ -2,6 +2,7 @@
 
 use crate::memory;
 use crate::setup::{self, Tool, MSRV};
+use crate::simulate;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -27,6 +28,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "fuzz", about: "each fuzz target for twelve seconds", needs: &[Rust], run: fuzz },
     Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
     Stage { name: "scripted", about: "the consumer over a cluster in memory and virtual time", needs: &[Rust], run: scripted },
+    Stage { name: "simulation", about: "2,000 seeds of groups in trouble, in virtual time", needs: &[Rust], run: simulation },
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
     Stage { name: "embassy", about: "the embassy-net transport against its contract, without and with IPv6", needs: &[Rust], run: embassy_transport },
     Stage { name: "io", about: "the transport over embedded-io-async against its contract", needs: &[Rust], run: io_transport },
@@ -44,6 +46,7 @@ pub const STAGES: &[Stage] = &[
 /// `cargo xtask test extended`.
 #[rustfmt::skip]
 pub const EXTENDED: &[Stage] = &[
+    Stage { name: "bugs", about: "planted bugs, each of which the simulation must find", needs: &[Rust], run: bugs },
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
     Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
     Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
@@ -124,6 +127,15 @@ fn core() -> Outcome {
 
 fn scripted() -> Outcome {
     tests("-p nanokafka-scripted")
+}
+
+fn simulation() -> Outcome {
+    tests("-p nanokafka-simulation --profile simulation")?;
+    simulate::run(&["--seeds", "2000"])
+}
+
+fn bugs() -> Outcome {
+    simulate::bugs(&[])
 }
 
 fn std_transport() -> Outcome {
