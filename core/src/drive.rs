@@ -554,6 +554,7 @@ fn finish(c: &mut Control<'_>, owner: usize, now: Instant) {
             link.not_before = link.not_before.max(pause);
         }
     }
+    c.state.barren = if c.state.stream.fruitful { 0 } else { c.state.barren.saturating_add(1) };
     c.state.served = owner as u8;
     c.state.owner = 0;
     c.state.stream.reset();
