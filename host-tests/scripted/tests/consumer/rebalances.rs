@@ -97,7 +97,6 @@ impl Team {
                 .flat_map(|(_, member)| member.owned.union(&member.ending))
                 .copied()
                 .collect();
-            let joining = is_joining(&self.cluster, self.members[at].net.index());
             let member = &mut self.members[at];
             if self.cluster.millis() < member.sleeps_until {
                 next = next.min(Instant::from_millis(member.sleeps_until));
@@ -132,6 +131,7 @@ impl Team {
                 }
                 Ok(Some(Event::Records(records))) => {
                     let partition = records.topic_partition().partition;
+                    let joining = is_joining(&self.cluster, member.net.index());
                     assert!(member.owned.contains(&partition), "{partition} of {:?}", member.owned);
                     // often a batch is left in the middle
                     self.taken = self.taken % 3 + 1;
