@@ -205,10 +205,9 @@ impl Control<'_> {
     /// Whether partitions are kept while the group rebalances. Java's rule: only if every assignor that is offered can do so.
     pub(crate) fn cooperates(&self) -> bool {
         #[cfg(feature = "group-sticky")]
-        let can = |assignor: &Assignor| *assignor == Assignor::CooperativeSticky;
+        return self.config.partition_assignment_strategy.iter().all(|ours| *ours == Assignor::CooperativeSticky);
         #[cfg(not(feature = "group-sticky"))]
-        let can = |_: &Assignor| false;
-        self.config.partition_assignment_strategy.iter().all(can)
+        false
     }
 
     /// The one that the group has chosen.
