@@ -68,6 +68,8 @@ pub enum Api {
     ApiVersions = 18,
     /// Where a leader's epoch ended: whether the log was truncated (KIP-320).
     OffsetForLeaderEpoch = 23,
+    /// All of a membership in the group protocol of KIP-848.
+    ConsumerGroupHeartbeat = 68,
 }
 
 impl Api {
@@ -85,6 +87,7 @@ impl Api {
             14 => Api::SyncGroup,
             18 => Api::ApiVersions,
             23 => Api::OffsetForLeaderEpoch,
+            68 => Api::ConsumerGroupHeartbeat,
             _ => return None,
         })
     }

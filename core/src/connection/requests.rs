@@ -181,6 +181,8 @@ impl Control<'_> {
             }
             #[cfg(feature = "group")]
             Api::LeaveGroup => heartbeat::leave(e, self.consumer_group(), self.state.group.member_id()),
+            #[cfg(feature = "group")]
+            Api::ConsumerGroupHeartbeat => {}
             #[cfg(not(feature = "group"))]
             _ => {}
         }
