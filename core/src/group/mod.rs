@@ -32,7 +32,9 @@ use crate::state::{topic, Control, Mode, Parked, State, MEMBER_ID_BYTES};
 use crate::wire::encode::Partitions;
 use crate::wire::join_group;
 use crate::wire::primitives::copy;
-use crate::{strings, Api, Assignor, Capacity, Error, ErrorCode, Instant, Resource};
+#[cfg(feature = "group-sticky")]
+use crate::Assignor;
+use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

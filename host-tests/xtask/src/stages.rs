@@ -63,7 +63,10 @@ fn fmt() -> Outcome {
 
 fn clippy() -> Outcome {
     cargo("clippy --workspace --all-targets --all-features -- -D warnings")?;
-    cargo("clippy -p nanokafka --all-targets -- -D warnings")
+    for features in ["", "--features group"] {
+        cargo(&format!("clippy -p nanokafka --all-targets {features} -- -D warnings"))?;
+    }
+    Ok(())
 }
 
 fn targets() -> Outcome {
