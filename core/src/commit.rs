@@ -75,6 +75,7 @@ fn is_retriable(code: ErrorCode) -> bool {
             | ErrorCode::UNSTABLE_OFFSET_COMMIT
             | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
             | ErrorCode::UNKNOWN_SERVER_ERROR
+            | ErrorCode::STALE_MEMBER_EPOCH
     )
 }
 

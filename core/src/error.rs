@@ -68,6 +68,8 @@ pub enum Api {
     ApiVersions = 18,
     /// Where a leader's epoch ended: whether the log was truncated (KIP-320).
     OffsetForLeaderEpoch = 23,
+    /// All of a membership in the group protocol of KIP-848.
+    ConsumerGroupHeartbeat = 68,
 }
 
 impl Api {
@@ -85,6 +87,7 @@ impl Api {
             14 => Api::SyncGroup,
             18 => Api::ApiVersions,
             23 => Api::OffsetForLeaderEpoch,
+            68 => Api::ConsumerGroupHeartbeat,
             _ => return None,
         })
     }
@@ -117,6 +120,8 @@ pub enum UsageError {
     Negative(i64),
     /// Bytes of a commit's metadata: more than the 32,767 of a string on the wire.
     Metadata(usize),
+    /// `subscribe_pattern` needs 1 to 255 bytes and `group.protocol=consumer`.
+    Pattern,
     /// `subscribe` needs the crate's feature `group`.
     NoGroupFeature,
 }
@@ -375,6 +380,7 @@ impl fmt::Display for UsageError {
             }
             UsageError::Negative(n) => write!(f, "{n} is no partition or offset: it is negative"),
             UsageError::Metadata(bytes) => write!(f, "metadata of {bytes} bytes: a commit has room for 32767"),
+            UsageError::Pattern => f.write_str("subscribe_pattern needs 1 to 255 bytes and group.protocol=consumer"),
             UsageError::NoGroupFeature => f.write_str("subscribe needs the feature `group` of the crate nanokafka"),
         }
     }

@@ -99,6 +99,16 @@ impl<'r, IO> Consumer<'r, IO> {
         }
     }
 
+    /// The same with all topics whose whole name matches a pattern, those of the future included: a regular expression of RE2/J,
+    /// which the broker evaluates. Copied, and with the names of the topics that come of it in the memory for names.
+    ///
+    /// # Errors
+    /// [`UsageError::Pattern`]; [`UsageError::SubscriptionType`] after `assign` or `subscribe`; [`Resource::Names`]. State: unchanged.
+    #[cfg(feature = "group-consumer")]
+    pub fn subscribe_pattern(&mut self, pattern: &str) -> Result<(), Error> {
+        self.control().subscribe_pattern(pattern)
+    }
+
     /// Gives up all partitions and, in the background, the membership. Nothing is committed: `commit_sync` before.
     pub fn unsubscribe(&mut self) {
         self.control().unsubscribe();
