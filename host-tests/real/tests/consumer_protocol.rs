@@ -187,6 +187,7 @@ fn a_static_member_that_comes_back_is_not_noticed() -> Outcome {
         Ok(!device.owned.is_empty())
     })?;
     assert_eq!(device.owned, owned);
+    assert_eq!((other.assigned, other.revoked), before, "the other member notices nothing");
     // one that vanishes holds the id until its session ends
     drop(device);
     let start = Instant::now();
@@ -197,7 +198,6 @@ fn a_static_member_that_comes_back_is_not_noticed() -> Outcome {
         Ok(!device.owned.is_empty())
     })?;
     println!("after a crash the instance is back after {:?}", start.elapsed());
-    assert_eq!((other.assigned, other.revoked), before, "the other member notices nothing of the first");
     Ok(())
 }
 
@@ -319,7 +319,8 @@ fn a_topic_that_grows_and_one_that_is_made_anew() -> Outcome {
             Ok(()) | Err(Error::Broker(_)) => {}
             Err(error) => return Err(error.into()),
         }
-        Ok(member.owned.is_empty())
+        // and the commit after it is over, which by names would count for the new topic
+        Ok(member.owned.is_empty() && member.consumer.assignment().len() == 0)
     })?;
     kafka().admin(&format!("create {topic} 1 1"))?;
     let mut ledger = Ledger::default();
@@ -392,7 +393,10 @@ fn more_partitions_than_fit_are_left_to_others() -> Outcome {
     let mut small = sized(config(kafka().bootstrap(), &group), 3, 2, 4096)?;
     small.subscribe(&[&topic])?;
     let error = poll_until(&mut small, "the refusal", SOON, |event| match event {
-        Ok(Event::Assigned(partitions)) => panic!("{partitions:?}"),
+        Ok(Event::Assigned(partitions)) => {
+            assert_eq!(partitions.len(), 0); // before the broker has computed anything
+            None
+        }
         Ok(_) => None,
         Err(error) => Some(error),
     });
@@ -536,6 +540,6 @@ fn auto_takes_the_protocol_where_it_is() -> Outcome {
     send(&mut Ledger::default(), &topic, 0, 1, 10, 0)?;
     assert_eq!(take(&mut consumer, 1)?, [(0, 0)]);
     let described = kafka().admin(&format!("group {group}"))?;
-    assert!(described.contains("CONSUMER") || described.to_lowercase().contains("consumer"), "{described}");
+    assert!(described.starts_with("Stable assignor=uniform"), "an assignor of the broker: {described}");
     Ok(consumer.close()?)
 }
