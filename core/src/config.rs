@@ -21,8 +21,8 @@ pub struct Config<'r> {
     /// rebalances (KIP-429), since each of the others needs all members to give up theirs before.
     pub partition_assignment_strategy: &'r [Assignor],
     /// `group.protocol`, default classic. With [`GroupProtocol::Consumer`] heartbeats, session and assignment are the broker's
-    /// business: `session_timeout` and `heartbeat_interval` must keep their defaults then. Other values than classic take 16
-    /// more bytes for each topic of those for names.
+    /// business: `session_timeout`, `heartbeat_interval` and `partition_assignment_strategy` must keep their defaults then.
+    /// Other values than classic take 16 more bytes for each topic of those for names.
     pub group_protocol: GroupProtocol,
     /// `group.remote.assignor`, default the broker's choice (empty): `uniform` or `range`, with [`group_protocol`](Self::group_protocol).
     pub group_remote_assignor: &'r str,
@@ -280,6 +280,8 @@ impl<'r> Config<'r> {
             let brokers = "left alone with group.protocol=consumer: it is the broker's";
             must(self.session_timeout == defaults.session_timeout, "session.timeout.ms", brokers)?;
             must(self.heartbeat_interval == defaults.heartbeat_interval, "heartbeat.interval.ms", brokers)?;
+            let assignors = self.partition_assignment_strategy == defaults.partition_assignment_strategy;
+            must(assignors, "partition.assignment.strategy", brokers)?;
         }
         must(
             self.group_remote_assignor.is_empty() || self.group_protocol != GroupProtocol::Classic,
@@ -404,6 +406,11 @@ mod tests {
             (
                 good.group_protocol(GroupProtocol::Consumer).heartbeat_interval(Duration::from_secs(1)),
                 "heartbeat.interval.ms",
+            ),
+            #[cfg(all(feature = "group-consumer", feature = "group-sticky"))]
+            (
+                good.group_protocol(GroupProtocol::Consumer).partition_assignment_strategy(&[Assignor::Range]),
+                "partition.assignment.strategy",
             ),
             (good.heartbeat_interval(Duration::from_secs(16)), "heartbeat.interval.ms"),
             (good.heartbeat_interval(Duration::ZERO), "heartbeat.interval.ms"),

@@ -20,6 +20,10 @@ use crate::wire::consumer_group_heartbeat::{self as heartbeat, Item};
 use crate::wire::encode::Encoder;
 use crate::wire::primitives::{TopicId, NO_ID};
 use crate::{strings, Api, Capacity, Error, ErrorCode, GroupProtocol, Instant, Resource};
+use core::time::Duration;
+
+/// How long another member may hold our instance id: longer than a broker waits for one that was cut off, 45 s unless told otherwise.
+const UNRELEASED: Duration = Duration::from_secs(60);
 
 /// What a heartbeat is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -318,9 +322,7 @@ impl Control<'_> {
             | ErrorCode::REQUEST_TIMED_OUT
             | ErrorCode::UNKNOWN_SERVER_ERROR => {}
             // the one before us was cut off: its session has to end, which this protocol leaves to the broker
-            ErrorCode::UNRELEASED_INSTANCE_ID
-                if first == Instant::from_millis(0) || now < first.after(self.config.default_api_timeout) =>
-            {
+            ErrorCode::UNRELEASED_INSTANCE_ID if first == Instant::from_millis(0) || now < first.after(UNRELEASED) => {
                 group.next.unreleased_since = if first == Instant::from_millis(0) { now } else { first };
             }
             ErrorCode::TOPIC_AUTHORIZATION_FAILED => {
