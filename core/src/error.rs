@@ -87,6 +87,7 @@ impl Api {
             14 => Api::SyncGroup,
             18 => Api::ApiVersions,
             23 => Api::OffsetForLeaderEpoch,
+            #[cfg(feature = "group-consumer")]
             68 => Api::ConsumerGroupHeartbeat,
             _ => return None,
         })

@@ -104,14 +104,16 @@ impl Strings<'_> {
     /// Bytes needed in all.
     pub fn append(&mut self, wanted: &str) -> Result<u16, usize> {
         let at = *self.used;
-        let (room, flags) = if self.ids { (ID, HAS_ID) } else { (0, 0) };
+        let (room, flags) = if cfg!(feature = "group-consumer") && self.ids { (ID, HAS_ID) } else { (0, 0) };
         let end = usize::from(at).saturating_add(ENTRY).saturating_add(wanted.len()).saturating_add(room);
         match (self.bytes.get_mut(usize::from(at)..end), u16::try_from(end), u8::try_from(wanted.len())) {
             (Some(entry), Ok(end), Ok(len)) => {
                 copy(entry, &[len, flags, 0, 0, 0, 0]);
                 let name = entry.get_mut(ENTRY..).unwrap_or_default();
                 copy(name, wanted.as_bytes());
-                copy(name.get_mut(wanted.len()..).unwrap_or_default(), &NO_ID);
+                if flags != 0 {
+                    copy(name.get_mut(wanted.len()..).unwrap_or_default(), &NO_ID);
+                }
                 *self.used = end;
                 Ok(at)
             }

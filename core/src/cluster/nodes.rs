@@ -49,39 +49,44 @@ pub(crate) enum Need {
     Never,
 }
 
-/// The version of each API that a node and we share, plus 1; 0 for none.
+/// The version of each row that a node and we share, plus 1; 0 for none. Four bits each: none is above 14.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Versions([u8; PROFILE.len()]);
+pub(crate) struct Versions([u8; PROFILE.len().div_ceil(2)]);
 
 impl Versions {
-    pub const NEW: Versions = Versions([0; PROFILE.len()]);
+    pub const NEW: Versions = Versions([0; PROFILE.len().div_ceil(2)]);
 
-    pub fn get(&self, api: Api) -> Option<i16> {
-        let index = PROFILE.iter().position(|row| row.0 == api)?;
-        self.0.get(index).and_then(|&version| i16::from(version).checked_sub(1)).filter(|&version| version >= 0)
+    /// `(row, version)`, -1 for none.
+    fn rows(&self) -> impl Iterator<Item = (&'static (Api, i16, i16, Need), i16)> + '_ {
+        let halves = (0..PROFILE.len()).map(|at| self.0.get(at / 2).copied().unwrap_or(0) >> (at as u32 & 1) * 4 & 15);
+        PROFILE.iter().zip(halves.map(|version| i16::from(version).saturating_sub(1)))
     }
 
-    /// Notes the broker's range.
-    pub fn note(&mut self, api: i16, min: i16, max: i16) {
-        for ((key, our_min, our_max, _), version) in PROFILE.iter().zip(self.0.iter_mut()) {
-            let chosen = max.min(*our_max);
-            if *key as i16 == api && chosen >= min.max(*our_min) {
-                *version = chosen.saturating_add(1) as u8;
-            }
-        }
+    /// The newest common version.
+    pub fn get(&self, api: Api) -> Option<i16> {
+        self.rows().find(|(row, _)| row.0 == api).map(|(_, version)| version).filter(|&version| version >= 0)
     }
 
     /// The same for a member of KIP-848.
     #[cfg(feature = "group-consumer")]
     pub fn newest(&self, api: Api) -> Option<i16> {
-        let rows = PROFILE.iter().zip(self.0.iter()).filter(|(row, _)| row.0 == api);
-        rows.filter_map(|(_, &version)| i16::from(version).checked_sub(1)).filter(|&version| version >= 0).last()
+        self.rows().filter(|(row, version)| row.0 == api && *version >= 0).map(|(_, version)| version).last()
+    }
+
+    /// Notes the broker's range.
+    pub fn note(&mut self, api: i16, min: i16, max: i16) {
+        for (at, (key, our_min, our_max, _)) in PROFILE.iter().enumerate() {
+            let chosen = max.min(*our_max);
+            let shift = (at as u32 & 1) * 4;
+            if let (true, Some(two)) = (*key as i16 == api && chosen >= min.max(*our_min), self.0.get_mut(at / 2)) {
+                *two = *two & !(15 << shift) | (chosen.saturating_add(1) as u8) << shift;
+            }
+        }
     }
 
     /// The first API without a common version that is needed: `(api, our lowest, our highest)`.
     pub fn missing(&self, need: Need) -> Option<(Api, i16, i16)> {
-        let mut rows = PROFILE.iter().zip(self.0.iter());
-        rows.find(|(row, &version)| version == 0 && row.3 <= need).map(|(row, _)| (row.0, row.1, row.2))
+        self.rows().find(|(row, version)| *version < 0 && row.3 <= need).map(|(row, _)| (row.0, row.1, row.2))
     }
 }
 

@@ -69,10 +69,8 @@ impl Control<'_> {
             };
         }
         let mut progress = inbox.progress;
-        if let Some(parsed) = tag(&mut progress, input) {
-            return self.parsed(link, buffer, progress, parsed.map(|(i, ())| (i, Ok(None))));
-        }
-        if inbox.progress.part == END {
+        let between = tag(&mut progress, input);
+        if between.is_none() && inbox.progress.part == END {
             let trailing = outstanding.saturating_add(input.len() as u32);
             if trailing > 0 {
                 return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(trailing)));
@@ -85,20 +83,10 @@ impl Control<'_> {
             self.state.plan = true;
             return self.answered(link, api, now);
         }
-        let parsed = self.item(link, api, request.version, &mut progress, input, op, now);
-        self.parsed(link, buffer, progress, parsed)
-    }
-
-    /// What one item came to.
-    fn parsed<'b>(
-        &mut self,
-        link: usize,
-        buffer: &'b [u8],
-        progress: Progress,
-        parsed: Parsed<'b, Result<Option<Ready>, Failure>>,
-    ) -> Result<Looked, Failure> {
-        let outstanding = self.links.get(link).map_or(0, |link| link.left);
-        let input = self.inbox(link).input(buffer);
+        let parsed = match between {
+            Some(parsed) => parsed.map(|(i, ())| (i, Ok(None))),
+            None => self.item(link, api, request.version, &mut progress, input, op, now),
+        };
         let (rest, outcome) = match item(parsed) {
             Ok(parsed) => parsed,
             Err(Stop::More) if outstanding > 0 => {

@@ -92,7 +92,7 @@ impl Control<'_> {
                 let topics = strings::entries(&self.names, self.state.names_used)
                     .filter(|&at| !strings::is_pattern(&self.names, at))
                     .map(|at| (strings::name(&self.names, at), strings::id(&self.names, at)));
-                metadata::request(e, version, topics, config.allow_auto_create_topics);
+                metadata::request(e, topics, config.allow_auto_create_topics);
             }
             Api::FindCoordinator => find_coordinator::request(e, self.consumer_group()),
             Api::Fetch => {
@@ -134,7 +134,7 @@ impl Control<'_> {
             }
             Api::OffsetFetch => {
                 let (epoch, member, _) = self.membership();
-                offset_fetch::head(e, version, self.consumer_group(), epoch, member);
+                offset_fetch::head(e, self.consumer_group(), epoch, member);
                 match op {
                     Op::Committed(listed) if self.state.commit.queried => {
                         by_topic(e, listed, &|e, entry| offset_fetch::request_row(e, entry.partition));
@@ -144,7 +144,7 @@ impl Control<'_> {
                         offset_fetch::request_row(e, slot.partition)
                     }),
                 }
-                offset_fetch::tail(e, version);
+                offset_fetch::tail(e);
             }
             #[cfg(feature = "group")]
             Api::JoinGroup => {
@@ -221,7 +221,7 @@ impl Control<'_> {
             .chain(before)
             .filter(|slot| (slot.is(flag) || flag == Slot::ANY) && (link == CONTROL || usize::from(slot.link) == link));
         let rows = listed.map(|slot| (slot.topic, slot));
-        let by_id = flag == Slot::ANY;
+        let by_id = cfg!(feature = "group-consumer") && flag == Slot::ANY;
         let topic = |e: &mut Encoder<'_>, topic: u16| {
             match by_id {
                 true => e.bytes(&strings::id(&self.names, topic)),

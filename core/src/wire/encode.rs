@@ -80,6 +80,10 @@ impl<'a> Encoder<'a> {
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.put(bytes)
     }
+    /// Whether the request is of a flexible version.
+    pub fn is_flexible(&self) -> bool {
+        self.flexible.is()
+    }
     /// The length of an array.
     pub fn array(&mut self, n: i32) -> &mut Self {
         match self.flexible.is() {

@@ -140,20 +140,19 @@ fn next_topic(p: &mut Progress) {
 /// `topics` by name, or by id where the name is empty; they may be walked twice: once for their number.
 pub(crate) fn request<'a>(
     e: &mut Encoder<'_>,
-    version: i16,
     topics: impl Iterator<Item = (&'a str, TopicId)> + Clone,
     auto_create: bool,
 ) {
     e.array(topics.clone().count() as i32);
     for (name, id) in topics {
-        if version >= 12 {
+        if e.is_flexible() {
             e.bytes(if name.is_empty() { &id } else { &NO_ID }).nullable(name).tags();
         } else {
             e.str(name);
         }
     }
     e.i8(auto_create.into());
-    if version >= 12 {
+    if e.is_flexible() {
         e.i8(0).tags(); // nobody asks who may do what
     }
 }

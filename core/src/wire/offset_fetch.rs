@@ -38,8 +38,8 @@ fn row<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     }
 }
 
-pub(crate) fn head(e: &mut Encoder<'_>, version: i16, group: &str, epoch: i32, member: &str) {
-    if version >= 9 {
+pub(crate) fn head(e: &mut Encoder<'_>, group: &str, epoch: i32, member: &str) {
+    if e.is_flexible() {
         e.array(1).str(group).nullable(member).i32(epoch);
     } else {
         e.str(group);
@@ -47,8 +47,8 @@ pub(crate) fn head(e: &mut Encoder<'_>, version: i16, group: &str, epoch: i32, m
 }
 
 /// Behind the topics: offsets of transactions that are open are waited for.
-pub(crate) fn tail(e: &mut Encoder<'_>, version: i16) {
-    if version >= 9 {
+pub(crate) fn tail(e: &mut Encoder<'_>) {
+    if e.is_flexible() {
         e.tags().i8(1).tags();
     }
 }

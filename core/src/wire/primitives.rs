@@ -191,8 +191,10 @@ impl Flexible {
 
     /// [`string`].
     pub fn string(self, i: Bytes<'_>) -> Parsed<'_, &str> {
-        let (i, n) = self.string_length(i)?;
-        text(n, i)
+        match self.is() {
+            true => self.count(i).and_then(|(i, n)| text(n, i)),
+            false => string(i),
+        }
     }
 }
 
