@@ -66,10 +66,10 @@ pub(crate) fn is_pattern(bytes: &[u8], at: u16) -> bool {
 }
 
 /// The id of an entry that has one.
-pub(crate) fn id(bytes: &[u8], at: u16) -> TopicId {
+pub(crate) fn id(bytes: &[u8], at: u16) -> &TopicId {
     let end = usize::from(behind(bytes, at));
     let id = bytes.get(..end).and_then(|entry| entry.last_chunk()).filter(|_| has_id(bytes, at));
-    id.copied().unwrap_or(NO_ID)
+    id.unwrap_or(&NO_ID)
 }
 
 /// The entry of `wanted`.
@@ -199,9 +199,9 @@ mod tests {
         strings.set_id(a, &[7; 16]);
         strings.set_flags(a, 1);
         strings.clear_flags(u8::MAX);
-        assert_eq!((id(strings.bytes, a), id(strings.bytes, b)), ([7; 16], NO_ID));
+        assert_eq!((id(strings.bytes, a), id(strings.bytes, b)), (&[7; 16], &NO_ID));
         assert_eq!((name(strings.bytes, a), name(strings.bytes, b)), ("alpha", "b"));
         assert_eq!(strings.remove(a), 27);
-        assert_eq!((used, name(&bytes, 0), id(&bytes, 0)), (23, "b", NO_ID));
+        assert_eq!((used, name(&bytes, 0), id(&bytes, 0)), (23, "b", &NO_ID));
     }
 }

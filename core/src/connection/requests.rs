@@ -155,10 +155,7 @@ impl Control<'_> {
                     member: self.state.group.member_id(),
                     instance: config.group_instance_id,
                 };
-                let topics = strings::entries(&self.names, self.state.names_used)
-                    .filter(|&at| strings::flags(&self.names, at) & topic::SUBSCRIBED != 0)
-                    .map(|at| strings::name(&self.names, at));
-                let assignors = config.partition_assignment_strategy;
+                let (topics, assignors) = (self.subscribed_topics(), config.partition_assignment_strategy);
                 join_group::request(e, version, &join, assignors, topics, &self.claimed());
             }
             #[cfg(feature = "group")]
@@ -189,6 +186,14 @@ impl Control<'_> {
             #[cfg(not(all(feature = "group", feature = "group-consumer")))]
             _ => {}
         }
+    }
+
+    /// The names of the topics that are subscribed to.
+    #[cfg(feature = "group")]
+    pub(crate) fn subscribed_topics(&self) -> impl Iterator<Item = &str> + Clone {
+        strings::entries(&self.names, self.state.names_used)
+            .filter(|&at| strings::flags(&self.names, at) & topic::SUBSCRIBED != 0)
+            .map(|at| strings::name(&self.names, at))
     }
 
     /// `group.id`, or the one that was invented.
@@ -224,7 +229,7 @@ impl Control<'_> {
         let by_id = cfg!(feature = "group-consumer") && flag == Slot::ANY;
         let topic = |e: &mut Encoder<'_>, topic: u16| {
             match by_id {
-                true => e.bytes(&strings::id(&self.names, topic)),
+                true => e.bytes(strings::id(&self.names, topic)),
                 false => e.str(strings::name(&self.names, topic)),
             };
         };

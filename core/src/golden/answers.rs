@@ -127,7 +127,7 @@ fn metadata_answers() {
                     metadata::Item::Throttle(millis) => Some(format!("throttle {millis}")),
                     metadata::Item::Broker { id, host, port } => Some(format!("broker {id} {host}:{port}")),
                     metadata::Item::Topic { error, name, id, partitions } => {
-                        let id = if version < 12 { String::new() } else { hex(&id) };
+                        let id = if version < 12 { String::new() } else { hex(id) };
                         Some(format!("topic {error} {name} {id} {partitions}"))
                     }
                     metadata::Item::Partition { index, leader, epoch } => {
@@ -308,7 +308,7 @@ fn consumer_group_heartbeats() {
         let items = items.into_iter().filter_map(|item| match item {
             Item::Head { throttle, error } => Some(format!("head {throttle} {error}")),
             Item::Member { epoch, interval, assignment } => Some(format!("member {epoch} {interval} {assignment}")),
-            Item::Topic(id) => Some(format!("topic {}", hex(&id))),
+            Item::Topic(id) => Some(format!("topic {}", hex(id))),
             Item::Partition(partition) => Some(format!("partition {partition}")),
             Item::Part => None,
         });

@@ -173,15 +173,9 @@ impl Group {
     }
 
     /// For a subscription without `group.id`.
-    pub fn invent_id(&mut self, mut random: u64) {
+    pub fn invent_id(&mut self, random: u64) {
         copy(&mut self.invented, b"nanokafka-");
-        for digit in self.invented.iter_mut().skip(10) {
-            *digit = match (random & 15) as u8 {
-                low @ ..=9 => b'0'.saturating_add(low),
-                high => b'a'.saturating_add(high.saturating_sub(10)),
-            };
-            random >>= 4;
-        }
+        hexadecimal(self.invented.get_mut(10..).unwrap_or_default(), random);
     }
 
     /// Generation for requests of a member; -1 for a consumer that only commits.
@@ -201,6 +195,17 @@ impl Group {
             }
             None => Err(Capacity { what: Resource::MemberId, needed: id.len(), have: MEMBER_ID_BYTES }.into()),
         }
+    }
+}
+
+/// As many digits as there is room for.
+fn hexadecimal(digits: &mut [u8], mut random: u64) {
+    for digit in digits {
+        *digit = match (random & 15) as u8 {
+            low @ ..=9 => b'0'.saturating_add(low),
+            high => b'a'.saturating_add(high.saturating_sub(10)),
+        };
+        random >>= 4;
     }
 }
 

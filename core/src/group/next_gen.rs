@@ -10,12 +10,12 @@
 //! An assignment is taken as the classic protocol's cooperative ones. What cannot be taken (a topic's id is not known, something else has
 //! to be given up first, the answer broke off) is not kept but asked for again, by a heartbeat that says everything: the broker answers
 //! that with all of the assignment.
-use super::{Group, Phase};
+use super::{hexadecimal, Group, Phase};
 use crate::cluster::broker_error;
 use crate::connection::CONTROL;
 use crate::partitions::Slot;
 use crate::state::{topic, Control, Parked, State};
-use crate::time::{millis, millis_i32};
+use crate::time::millis;
 use crate::wire::consumer_group_heartbeat::{self as heartbeat, Item};
 use crate::wire::encode::Encoder;
 use crate::wire::primitives::{TopicId, NO_ID};
@@ -85,20 +85,16 @@ impl Group {
         self.heartbeat_at = Instant::from_millis(0);
     }
 
-    /// A member names itself (KIP-1082): a random UUID as Java writes it, base64 without padding, and none that begins with `-`.
+    /// A member names itself (KIP-1082): 128 random bits in hexadecimal.
     fn name_itself(&mut self, random: [u64; 2]) {
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-        let [mut high, mut low] = random;
-        for place in self.member.iter_mut().take(22) {
-            // the two bits behind the 128 are zero
-            *place =
-                DIGITS.get((high >> 58) as usize & if self.member_len == 0 { 31 } else { 63 }).copied().unwrap_or(b'A');
-            (high, low) = (high << 6 | low >> 58, low << 6);
-            self.member_len = self.member_len.saturating_add(1);
+        for (half, random) in self.member.chunks_mut(16).zip(random) {
+            hexadecimal(half, random);
         }
+        self.member_len = 32;
     }
 }
 
+/// Some are kept out of the walk of all answers, where they would cost more.
 impl Control<'_> {
     /// The group speaks this protocol, as far as is known.
     pub(crate) fn is_next_gen(&self) -> bool {
@@ -117,6 +113,7 @@ impl Control<'_> {
     }
 
     /// A heartbeat is about to be written.
+    #[inline(never)]
     pub(crate) fn begin_beat(&mut self, now: Instant) {
         let State { group, random, .. } = &mut *self.state;
         if group.member_len == 0 {
@@ -134,6 +131,7 @@ impl Control<'_> {
         group.heartbeat_at = now.after_millis(group.next.interval.into());
     }
 
+    #[inline(never)]
     pub(crate) fn encode_beat(&self, e: &mut Encoder<'_>, version: i16) {
         let (config, group) = (self.config, &self.state.group);
         let statically = !config.group_instance_id.is_empty();
@@ -143,25 +141,15 @@ impl Control<'_> {
             Beat::Leave => -1,
             Beat::Short | Beat::Full => group.generation,
         };
-        let (id, instance) = (group.member_id(), config.group_instance_id);
-        let member = heartbeat::Member { group: self.consumer_group(), id, epoch, instance };
-        let says_all = matches!(group.next.sent, Beat::Join | Beat::Full);
-        let wish = heartbeat::Wish {
-            rebalance_timeout: millis_i32(config.max_poll_interval),
-            pattern: self.subscribed_pattern().map_or("", |at| strings::name(&self.names, at)),
-            assignor: config.group_remote_assignor,
-            rack: config.client_rack,
-        };
-        let topics = strings::entries(&self.names, self.state.names_used)
-            .filter(|&at| strings::flags(&self.names, at) & topic::SUBSCRIBED != 0)
-            .map(|at| strings::name(&self.names, at));
-        heartbeat::head(e, version, &member, says_all.then_some(&wish), topics);
-        if says_all {
+        heartbeat::head(e, self.consumer_group(), group.member_id(), epoch, config.group_instance_id);
+        if matches!(group.next.sent, Beat::Join | Beat::Full) {
+            let pattern = self.subscribed_pattern().map_or("", |at| strings::name(&self.names, at));
+            heartbeat::all(e, version, config, pattern, self.subscribed_topics());
             self.topics_of(e, CONTROL, Slot::ANY, &|e, slot| {
                 e.i32(slot.partition);
             });
         } else {
-            e.null();
+            heartbeat::nothing(e, version);
         }
         e.tags();
     }
@@ -176,7 +164,8 @@ impl Control<'_> {
         }
     }
 
-    pub(crate) fn beat_item(&mut self, item: Item, now: Instant) {
+    #[inline(never)]
+    pub(crate) fn beat_item(&mut self, item: Item<'_>, now: Instant) {
         let takes = self.state.group.next.takes;
         match item {
             Item::Head { throttle, error } => {
@@ -204,7 +193,7 @@ impl Control<'_> {
                 self.leave_assignment();
             }
             Item::Topic(id) if takes => {
-                let entry = self.topic_by_id(&id).or_else(|| self.expect_topic(&id));
+                let entry = self.topic_by_id(id).or_else(|| self.expect_topic(id));
                 self.inbox(CONTROL).topic = entry.map_or(0, |at| at.saturating_add(1));
                 let named = entry.is_some_and(|at| !strings::name(&self.names, at).is_empty());
                 self.state.group.next.unresolved |= !named;
@@ -225,7 +214,7 @@ impl Control<'_> {
 
     fn topic_by_id(&self, id: &TopicId) -> Option<u16> {
         let mut entries = strings::entries(&self.names, self.state.names_used);
-        entries.find(|&at| strings::id(&self.names, at) == *id && *id != NO_ID)
+        entries.find(|&at| strings::id(&self.names, at) == id && *id != NO_ID)
     }
 
     /// A topic that only the broker knows to match the pattern: an entry without a name, which Metadata asks for by its id.
@@ -304,6 +293,7 @@ impl Control<'_> {
         self.state.group.job.not_before = now.after(self.config.session_timeout);
     }
 
+    #[inline(never)]
     fn beat_refused(&mut self, code: ErrorCode, now: Instant) -> Result<(), Error> {
         warn!("group: heartbeat: {}", code);
         let State { group, cluster, .. } = &mut *self.state;
@@ -380,11 +370,12 @@ impl Control<'_> {
 
     /// Metadata says a topic's id. One that we own partitions of keeps the id that we own them by: a topic that was deleted and
     /// made anew is another one, and the group will say so.
-    pub(crate) fn note_topic_id(&mut self, name: &str, id: TopicId, now: Instant) {
-        if name.is_empty() || id == NO_ID {
+    #[inline(never)]
+    pub(crate) fn note_topic_id(&mut self, name: &str, id: &TopicId, now: Instant) {
+        if name.is_empty() || *id == NO_ID {
             return;
         }
-        let nameless = self.topic_by_id(&id).filter(|&at| strings::name(&self.names, at).is_empty());
+        let nameless = self.topic_by_id(id).filter(|&at| strings::name(&self.names, at).is_empty());
         if let Some(nameless) = nameless {
             let have = self.names.len();
             match self.topics().insert(name) {
@@ -403,7 +394,7 @@ impl Control<'_> {
         if owned || strings::id(&self.names, entry) == id {
             return;
         }
-        self.topics().set_id(entry, &id);
+        self.topics().set_id(entry, id);
         let group = &mut self.state.group;
         if core::mem::take(&mut group.next.unresolved) {
             group.next.ask = true;

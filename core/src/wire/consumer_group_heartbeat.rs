@@ -4,9 +4,11 @@
 use super::answer::{tags, Progress, LAST};
 use super::encode::Encoder;
 use super::primitives::{be_i16, be_i32, be_i8, topic_id, Bytes, Parsed, TopicId};
+use crate::time::millis_i32;
+use crate::Config;
 use nom::Parser;
 
-pub(crate) enum Item {
+pub(crate) enum Item<'a> {
     Head {
         throttle: i32,
         error: i16,
@@ -18,37 +20,31 @@ pub(crate) enum Item {
         assignment: bool,
     },
     /// Of the assignment.
-    Topic(TopicId),
+    Topic(&'a TopicId),
     Partition(i32),
     Part,
 }
 
-const MEMBER_ID: u8 = 1;
-const MEMBER: u8 = 2;
-const TOPICS: u8 = 3;
-const TOPIC: u8 = 4;
-const PARTITION: u8 = 5;
-const TOPIC_END: u8 = 6;
-const ASSIGNMENT_END: u8 = 7;
+const MEMBER: u8 = 1;
+const TOPICS: u8 = 2;
+const TOPIC: u8 = 3;
+const PARTITION: u8 = 4;
+const TOPIC_END: u8 = 5;
+const ASSIGNMENT_END: u8 = 6;
 
-pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item> {
+#[inline(never)]
+pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     let flexible = p.flexible;
-    let string_length = |i| flexible.string_length(i);
+    let (string_length, string) = (|i| flexible.string_length(i), |i| flexible.string(i));
     match p.part {
         0 => (be_i32, be_i16, string_length)
             .map(|(throttle, error, message)| {
-                (p.skip, p.part) = (message, MEMBER_ID);
+                (p.skip, p.part) = (message, MEMBER);
                 Item::Head { throttle, error }
             })
             .parse(i),
-        MEMBER_ID => string_length
-            .map(|id| {
-                (p.skip, p.part) = (id, MEMBER);
-                Item::Part
-            })
-            .parse(i),
-        MEMBER => (be_i32, be_i32, be_i8)
-            .map(|(epoch, interval, present)| {
+        MEMBER => (string, be_i32, be_i32, be_i8)
+            .map(|(_id, epoch, interval, present)| {
                 p.part = if present < 0 { LAST } else { TOPICS };
                 Item::Member { epoch, interval, assignment: present >= 0 }
             })
@@ -82,38 +78,29 @@ pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item> {
     }
 }
 
-/// Who speaks.
-pub(crate) struct Member<'a> {
-    pub group: &'a str,
-    pub id: &'a str,
-    /// 0 joins, -1 leaves, -2 leaves for a while as a static member.
-    pub epoch: i32,
-    pub instance: &'a str,
+/// Who speaks. The epoch 0 joins, -1 leaves, -2 leaves for a while as a static member. [`nothing`] or what is to be said follows.
+pub(crate) fn head(e: &mut Encoder<'_>, group: &str, member: &str, epoch: i32, instance: &str) {
+    e.str(group).str(member).i32(epoch).nullable(instance);
 }
 
-/// What a member wants; said when it joins and whenever the broker may not know.
-pub(crate) struct Wish<'a> {
-    /// Milliseconds, above 0.
-    pub rebalance_timeout: i32,
-    /// Instead of names; empty for none.
-    pub pattern: &'a str,
-    pub assignor: &'a str,
-    pub rack: &'a str,
+/// Nothing has changed: no rack, no timeout, no topics, no pattern, no assignor, nothing owned.
+pub(crate) fn nothing(e: &mut Encoder<'_>, version: i16) {
+    e.null().i32(-1);
+    for _ in 0..version.saturating_add(3) {
+        e.null();
+    }
 }
 
-/// All of a request but what is owned; null or an array of (id, array of partition) follows, and tags.
-pub(crate) fn head<'a>(
+/// All of it, but what is owned: array of (id, array of partition). `pattern` is instead of topics.
+pub(crate) fn all<'a>(
     e: &mut Encoder<'_>,
     version: i16,
-    member: &Member<'_>,
-    wish: Option<&Wish<'_>>,
+    config: &Config<'_>,
+    pattern: &str,
     topics: impl Iterator<Item = &'a str> + Clone,
 ) {
-    e.str(member.group).str(member.id).i32(member.epoch).nullable(member.instance);
-    e.nullable(wish.map_or("", |wish| wish.rack));
-    e.i32(wish.map_or(-1, |wish| wish.rebalance_timeout));
-    let pattern = wish.map_or("", |wish| wish.pattern);
-    if wish.is_some() && pattern.is_empty() {
+    e.nullable(config.client_rack).i32(millis_i32(config.max_poll_interval));
+    if pattern.is_empty() {
         e.array(topics.clone().count() as i32);
         for topic in topics {
             e.str(topic);
@@ -124,5 +111,5 @@ pub(crate) fn head<'a>(
     if version >= 1 {
         e.nullable(pattern);
     }
-    e.nullable(wish.map_or("", |wish| wish.assignor));
+    e.nullable(config.group_remote_assignor);
 }

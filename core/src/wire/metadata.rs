@@ -16,7 +16,7 @@ pub(crate) enum Item<'a> {
     Topic {
         error: i16,
         name: &'a str,
-        id: TopicId,
+        id: &'a TopicId,
         partitions: u32,
     },
     Partition {
@@ -72,7 +72,7 @@ pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
             .parse(i),
         TOPIC => {
             let (i, (error, name)) = (be_i16, string).parse(i)?;
-            let (i, id) = if flexible.is() { topic_id(i)? } else { (i, NO_ID) };
+            let (i, id) = if flexible.is() { topic_id(i)? } else { (i, &NO_ID) };
             let (i, (_internal, partitions)) = (be_i8, count).parse(i)?;
             (p.outer, p.inner) = (p.outer.saturating_sub(1), partitions);
             next(p);
@@ -140,13 +140,13 @@ fn next_topic(p: &mut Progress) {
 /// `topics` by name, or by id where the name is empty; they may be walked twice: once for their number.
 pub(crate) fn request<'a>(
     e: &mut Encoder<'_>,
-    topics: impl Iterator<Item = (&'a str, TopicId)> + Clone,
+    topics: impl Iterator<Item = (&'a str, &'a TopicId)> + Clone,
     auto_create: bool,
 ) {
     e.array(topics.clone().count() as i32);
     for (name, id) in topics {
         if e.is_flexible() {
-            e.bytes(if name.is_empty() { &id } else { &NO_ID }).nullable(name).tags();
+            e.bytes(if name.is_empty() { id } else { &NO_ID }).nullable(name).tags();
         } else {
             e.str(name);
         }

@@ -31,13 +31,7 @@ use primitives::Flexible;
 
 /// Versions with lengths as varints and tagged fields (KIP-482), of those that we speak.
 pub(crate) const fn flexible(api: Api, version: i16) -> Flexible {
-    Flexible::new(match api {
-        Api::Metadata => version >= 9,
-        Api::OffsetCommit => version >= 8,
-        Api::OffsetFetch => version >= 6,
-        Api::ConsumerGroupHeartbeat => true,
-        _ => false,
-    })
+    Flexible::new(version >= 9 && !matches!(api, Api::Fetch) || matches!(api, Api::ConsumerGroupHeartbeat))
 }
 
 /// How OffsetCommit, SyncGroup and Heartbeat begin: who speaks. `instance` is `None` in versions without it.

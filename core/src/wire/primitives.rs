@@ -202,10 +202,10 @@ impl Flexible {
 pub(crate) type TopicId = [u8; 16];
 
 /// Of a topic whose id is not known.
-pub(crate) const NO_ID: TopicId = [0; 16];
+pub(crate) static NO_ID: TopicId = [0; 16];
 
-pub(crate) fn topic_id(i: Bytes<'_>) -> Parsed<'_, TopicId> {
-    i.split_first_chunk().map_or(stop(Stop::More), |(id, rest)| Ok((rest, *id)))
+pub(crate) fn topic_id(i: Bytes<'_>) -> Parsed<'_, &TopicId> {
+    i.split_first_chunk().map_or(stop(Stop::More), |(id, rest)| Ok((rest, id)))
 }
 
 /// LEB128 of up to five bytes.

@@ -23,7 +23,7 @@ fn run<T: Transport>(net: &mut T) {
         _ => GroupProtocol::Auto,
     });
     let Ok(mut consumer) = Consumer::<Superloop>::new(storage(), config, Superloop, Seed::new([3; 32])) else { return };
-    #[cfg(feature = "group-consumer")]
+    #[cfg(feature = "pattern")]
     if read(0x4000_000c) == 1 {
         let _ = consumer.subscribe_pattern("sensors.*");
     }
