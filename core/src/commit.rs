@@ -86,12 +86,16 @@ impl Control<'_> {
     /// Wants a commit of everything acknowledged since the last one.
     pub(crate) fn want_commit(&mut self) {
         let dirty = self.slots().iter().any(|slot| slot.is(Slot::DIRTY));
+        #[cfg(feature = "group")]
+        let lost = self.state.group.lost;
+        #[cfg(not(feature = "group"))]
+        let lost = false;
         let commit = &mut self.state.commit;
-        if dirty {
+        if dirty || lost {
             commit.job.want();
             (commit.positions, commit.explicit, commit.finished) = (true, false, false);
             #[cfg(feature = "group")]
-            if self.state.group.lost {
+            if lost {
                 self.give_up_commit(); // they are somebody else's by now
             }
         } else if !commit.positions && (!commit.in_flight || commit.sent_explicit) {
@@ -230,6 +234,7 @@ impl Control<'_> {
     #[cfg(feature = "group")]
     pub(crate) fn give_up_commit(&mut self) {
         self.refuse_commit(ErrorCode::ILLEGAL_GENERATION);
+        self.state.commit.awaited = false; // what is asked for from now on is another one
         self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
     }
 

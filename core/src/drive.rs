@@ -151,6 +151,10 @@ impl Control<'_> {
                     Parked::Error(error) => return Some(Err(error)),
                     Parked::Truncated { slot, from, to } => return Some(Ok(Ready::Truncated { slot, from, to })),
                 }
+                #[cfg(feature = "group")]
+                if let Some(ready) = self.state.group.lost.then(|| self.group_notice()).flatten() {
+                    return Some(Ok(ready)); // before the news of commits, or who commits again at each would never hear of it
+                }
                 if self.state.commit.announce && self.state.commit.finished {
                     return self.take_commit_result(true).map(|result| Ok(Ready::Committed(result)));
                 }
@@ -551,6 +555,7 @@ fn finish(c: &mut Control<'_>, owner: usize, now: Instant) {
             link.not_before = link.not_before.max(pause);
         }
     }
+    c.state.barren = if c.state.stream.fruitful { 0 } else { c.state.barren.saturating_add(1) };
     c.state.served = owner as u8;
     c.state.owner = 0;
     c.state.stream.reset();

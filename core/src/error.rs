@@ -125,6 +125,10 @@ pub enum UsageError {
     Pattern,
     /// `subscribe` needs the crate's feature `group`.
     NoGroupFeature,
+    /// There is no membership to save: none yet, or the group rebalances.
+    NotAMember,
+    /// The bytes are no membership that was saved with this `group.id` and `group.instance.id`, or they are damaged.
+    Membership,
 }
 
 /// `needed > have` of `what`.
@@ -160,6 +164,8 @@ pub enum Resource {
     GroupMemory,
     /// Bytes of a member id: [`MEMBER_ID_BYTES`](crate::MEMBER_ID_BYTES).
     MemberId,
+    /// Bytes for [`Control::save_membership`](crate::Control::save_membership).
+    Membership,
     /// Bytes of a single field of an answer on the control connection: [`RECEIVE_BUFFER`](crate::RECEIVE_BUFFER).
     ReceiveBuffer,
 }
@@ -382,6 +388,10 @@ impl fmt::Display for UsageError {
             UsageError::Negative(n) => write!(f, "{n} is no partition or offset: it is negative"),
             UsageError::Metadata(bytes) => write!(f, "metadata of {bytes} bytes: a commit has room for 32767"),
             UsageError::Pattern => f.write_str("subscribe_pattern needs 1 to 255 bytes and group.protocol=consumer"),
+            UsageError::NotAMember => f.write_str("not a member of the group now: poll until partitions are assigned"),
+            UsageError::Membership => f.write_str(
+                "the saved membership is damaged, or of another group.id or group.instance.id: subscribe instead",
+            ),
             UsageError::NoGroupFeature => f.write_str("subscribe needs the feature `group` of the crate nanokafka"),
         }
     }
@@ -398,6 +408,7 @@ impl fmt::Display for Resource {
             Resource::Hosts => "bytes for host names (HOST_BYTES)",
             Resource::GroupMemory => "bytes to lead a group with (Storage::group_memory)",
             Resource::MemberId => "bytes of a member id (MEMBER_ID_BYTES)",
+            Resource::Membership => "bytes for a saved membership",
             Resource::ReceiveBuffer => "bytes of one field of an answer (RECEIVE_BUFFER)",
         })
     }

@@ -77,6 +77,8 @@ pub(crate) struct State {
     pub news: bool,
     /// The connection whose answer was in the window last.
     pub served: u8,
+    /// Answers without records in a row.
+    pub barren: u8,
     pub parked: Parked,
     /// A superloop's `close` ends here; 0 it has not begun.
     pub close_at: Instant,
@@ -163,6 +165,7 @@ impl State {
         arrived: Instant::from_millis(0),
         news: false,
         served: 0,
+        barren: 0,
         parked: Parked::Nothing,
         close_at: Instant::from_millis(0),
     };

@@ -12,6 +12,8 @@ use boards::Mac;
 use defmt_semihosting as _;
 use embassy_executor::Spawner;
 use embassy_net::{Config, Runner, Stack, StackResources};
+use embassy_time::{with_timeout, Duration};
+use nanokafka::Record;
 use static_cell::ConstStaticCell;
 
 defmt::timestamp!("{=u64:us}", embassy_time::Instant::now().as_micros());
@@ -33,6 +35,13 @@ fn address() -> Config {
     Config::dhcpv4(Default::default())
 }
 
+/// Waits until the network has an address, and says so when that takes long.
+pub async fn has_address(stack: Stack<'_>) {
+    while with_timeout(Duration::from_secs(10), stack.wait_config_up()).await.is_err() {
+        defmt::warn!("no address: DHCP does not answer");
+    }
+}
+
 /// In the network that `cargo firmware` gives to the emulator, where 127.0.0.1 is the host.
 #[cfg(not(feature = "dhcp"))]
 fn address() -> Config {
@@ -47,6 +56,21 @@ fn address() -> Config {
 #[embassy_executor::task]
 async fn network(mut runner: Runner<'static, Mac>) -> ! {
     runner.run().await
+}
+
+/// Prints a record of the seed example and its headers.
+pub fn print(record: &Record<'_>) {
+    defmt::println!(
+        "topic = {=str}:: partition = {=i32}:: key = {=str}:: value = {=str}",
+        record.topic(),
+        record.partition(),
+        record.key_as().unwrap_or("not text"),
+        record.value_as().unwrap_or("not text"),
+    );
+    for header in record.headers() {
+        let value = header.value.and_then(|value| core::str::from_utf8(value).ok());
+        defmt::println!("{=str}: {=str}", header.key_str(), value.unwrap_or_default());
+    }
 }
 
 /// Says how much of the stack was ever used.

@@ -196,7 +196,7 @@ impl Control<'_> {
         let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
         match item {
             api_versions::Item::Error(0) => {
-                node.versions = nodes::Versions::NEW;
+                (node.versions, node.asked) = (nodes::Versions::NEW, false);
                 cluster.mismatch = (0, 0, -1);
             }
             api_versions::Item::Error(code) => {
@@ -217,9 +217,16 @@ impl Control<'_> {
     pub(crate) fn versions_done(&mut self, link: usize) -> Result<(), (Api, ProtocolErrorKind)> {
         let index = self.links.get(link).map_or(0, |link| link.node);
         let need = self.need();
+        // another connection's answer has begun meanwhile, and with it the list: it will tell
+        let others = self
+            .links
+            .iter()
+            .enumerate()
+            .any(|(other, found)| other != link && found.asks_versions(index) && found.is_answered());
         let cluster = &mut self.state.cluster;
-        let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
+        let Some(node) = cluster.nodes.get_mut(index).filter(|_| !others) else { return Ok(()) };
         node.asked = true;
+        self.state.plan = true; // others wait for it
         match node.versions.missing(need) {
             None => Ok(()),
             Some((api, min, max)) => {

@@ -55,6 +55,7 @@ impl Control<'_> {
         {
             let group = &state.group;
             let joins = group.phase == group::Phase::Out && group.handover == group::Handover::None && !group.leaving;
+            consider(member && group.phase == group::Phase::Returning, group.job.not_before, Api::Heartbeat);
             consider(member && joins && matches!(op, Op::Event), group.job.not_before, Api::JoinGroup);
         }
         let committed = matches!(op, Op::Committed(_)) && !commit.answered || speaks && self.wants_committed();

@@ -119,6 +119,11 @@ impl Link {
         self.phase == Phase::Up && second.api == 0 && self.unwritten == 0 && self.sent == self.out
     }
 
+    /// The versions of this node are being asked for.
+    pub fn asks_versions(&self, node: u8) -> bool {
+        self.node == node && self.awaiting().api == crate::Api::ApiVersions as i16
+    }
+
     /// The answer has begun to arrive.
     pub fn is_answered(&self) -> bool {
         self.head_len > 0

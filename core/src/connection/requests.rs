@@ -154,6 +154,7 @@ impl Control<'_> {
                     rebalance_timeout: millis_i32(config.max_poll_interval),
                     member: self.state.group.member_id(),
                     instance: config.group_instance_id,
+                    rack: config.client_rack,
                 };
                 let (topics, assignors) = (self.subscribed_topics(), config.partition_assignment_strategy);
                 join_group::request(e, version, &join, assignors, topics, &self.claimed());

@@ -10,7 +10,10 @@ use core::task::Poll;
 
 /// A record whose value does not fit the window. The value is read in order, in chunks or through
 /// [`embedded_io_async::Read`] or `std::io::Read`; what is not read is passed over by the next poll, and the record counts as
-/// handed out. After an error it is lent again, from its start. Its headers follow the value and are passed over.
+/// handed out. Its headers follow the value and are passed over.
+///
+/// After an error it is lent again, from its start, and also when the connection breaks before its headers have passed. So what
+/// is made of it must bear being made twice, as after a rebalance.
 pub struct LargeRecord<'c, IO> {
     control: Control<'c>,
     io: &'c mut IO,

@@ -109,6 +109,18 @@ impl<'r, IO> Consumer<'r, IO> {
         self.control().subscribe_pattern(pattern)
     }
 
+    /// As [`subscribe`](Self::subscribe), by taking up the membership that [`Control::save_membership`] gave in an earlier life.
+    /// If it still holds, its partitions come with [`Event::Assigned`] at their saved positions, without a rebalance; if the
+    /// session is over, the group has moved on or the topics are others, the consumer joins as usual.
+    ///
+    /// # Errors
+    /// [`UsageError::Membership`], [`Resource::Partitions`], [`UsageError::SubscriptionType`] where something is subscribed or
+    /// assigned already: state unchanged, `subscribe` instead. Otherwise as `subscribe`.
+    #[cfg(feature = "group")]
+    pub fn restore_membership(&mut self, topics: &[&str], saved: &[u8]) -> Result<(), Error> {
+        self.control().restore_membership(topics, saved)
+    }
+
     /// Gives up all partitions and, in the background, the membership. Nothing is committed: `commit_sync` before.
     pub fn unsubscribe(&mut self) {
         self.control().unsubscribe();

@@ -19,8 +19,12 @@ struct Demand {
     stale: bool,
 }
 
-/// Longest wait of a Fetch while other leaders wait for the connection, in milliseconds.
+/// Longest wait of a Fetch while other leaders wait for the connection, in milliseconds: when the last one brought records, and
+/// after a while without any, as each change of leader costs a new connection.
 const SHARED_WAIT: i32 = 100;
+const QUIET_SHARED_WAIT: i32 = 1_000;
+/// Answers without records that make a while.
+const QUIET: u8 = 8;
 
 impl Control<'_> {
     /// Plans, if anything has changed or is due.
@@ -85,7 +89,8 @@ impl Control<'_> {
         let (ahead, waits, node) = (link.may_send_ahead(), link.awaiting().api == Api::Fetch as i16, link.node);
         let Some(versions) = self.state.cluster.nodes.get(node).filter(|node| node.asked).map(|node| node.versions)
         else {
-            return if idle { self.send(index, Api::ApiVersions, 0, op, now) } else { Ok(()) };
+            let asked = self.links.first().is_some_and(|control| control.asks_versions(node));
+            return if idle && !asked { self.send(index, Api::ApiVersions, 0, op, now) } else { Ok(()) };
         };
         if idle {
             self.release(index);
@@ -163,7 +168,11 @@ impl Control<'_> {
         if self.slots().iter().any(untold) {
             0
         } else if self.unserved(0).is_some() {
-            SHARED_WAIT
+            if self.state.barren < QUIET {
+                SHARED_WAIT
+            } else {
+                QUIET_SHARED_WAIT
+            }
         } else {
             i32::MAX
         }

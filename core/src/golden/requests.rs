@@ -505,6 +505,7 @@ fn join_group() {
             rebalance_timeout: int(&fields["rebalance_timeout_ms"]),
             member: string(&fields["member_id"]),
             instance: string(&fields["group_instance_id"]),
+            rack: "",
         };
         let nothing = std::iter::empty::<(&str, std::ops::Range<u32>)>();
         let claimed = join_group::Claimed { owned: nothing.clone(), given_up: nothing, generation: -1 };
@@ -549,7 +550,7 @@ fn subscriptions_to_the_sticky_assignors() {
         let had = Some(("zones", partitions.clone())).filter(|_| !partitions.is_empty()).into_iter();
         let claimed = join_group::Claimed { owned: had.clone(), given_up: had, generation };
         let mut e = Encoder::fill(&mut bytes, 0);
-        join_group::subscription(&mut e, assignor, ["cut", "zones"].into_iter(), &claimed);
+        join_group::subscription(&mut e, assignor, ["cut", "zones"].into_iter(), &claimed, "");
         let size = e.size();
         hex(&bytes[..size])
     };

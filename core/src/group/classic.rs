@@ -14,6 +14,9 @@ impl Control<'_> {
         self.throttle(CONTROL, throttle, now);
         let sent = self.links.first().map_or(now, |link| link.sent_at);
         let group = &mut self.state.group;
+        if group.phase == Phase::Returning {
+            return self.returned(ErrorCode(error), sent, now);
+        }
         if group.phase != Phase::Stable {
             return Ok(()); // an answer to the membership before
         }
@@ -40,7 +43,7 @@ impl Control<'_> {
         Ok(())
     }
 
-    fn give_up(&mut self, api: Api, code: ErrorCode) -> Result<(), Error> {
+    pub(super) fn give_up(&mut self, api: Api, code: ErrorCode) -> Result<(), Error> {
         self.lose_membership(true);
         self.state.group.fatal = true;
         Err(broker_error(api, code, true).into())

@@ -24,6 +24,7 @@ pub(crate) mod next_gen;
 #[cfg(all(test, feature = "group-sticky"))]
 mod proof;
 mod range;
+mod saved;
 #[cfg(feature = "group-sticky")]
 mod sticky;
 
@@ -33,7 +34,9 @@ use crate::state::{topic, Control, Mode, Parked, State, MEMBER_ID_BYTES};
 use crate::wire::encode::Partitions;
 use crate::wire::join_group;
 use crate::wire::primitives::copy;
-use crate::{strings, Api, Assignor, Capacity, Error, ErrorCode, Instant, Resource};
+#[cfg(feature = "group-sticky")]
+use crate::Assignor;
+use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -44,6 +47,8 @@ pub(crate) enum Phase {
     Joining,
     /// Joined; SyncGroup is to be sent or out.
     Syncing,
+    /// A saved membership is taken up; a Heartbeat asks whether it still holds.
+    Returning,
     Stable,
 }
 
@@ -181,7 +186,7 @@ impl Group {
     /// Generation for requests of a member; -1 for a consumer that only commits.
     pub fn generation(&self) -> i32 {
         match self.phase {
-            Phase::Syncing | Phase::Stable => self.generation,
+            Phase::Syncing | Phase::Returning | Phase::Stable => self.generation,
             _ => -1,
         }
     }
@@ -220,10 +225,10 @@ impl Control<'_> {
     /// Where the broker assigns it is always so.
     pub(crate) fn cooperates(&self) -> bool {
         #[cfg(feature = "group-sticky")]
-        let can = |assignor: &Assignor| *assignor == Assignor::CooperativeSticky;
+        let can = self.config.partition_assignment_strategy.iter().all(|ours| *ours == Assignor::CooperativeSticky);
         #[cfg(not(feature = "group-sticky"))]
-        let can = |_: &Assignor| false;
-        self.is_next_gen() || self.config.partition_assignment_strategy.iter().all(can)
+        let can = false;
+        can || self.is_next_gen()
     }
 
     /// The one that the group has chosen.
@@ -261,6 +266,7 @@ impl Control<'_> {
             self.state.group.cached = self.state.slots_used;
             for slot in self.slots_mut() {
                 slot.flags = if lost { 0 } else { Slot::CLAIMED };
+                (slot.position, slot.epoch) = (-1, -1);
             }
             self.clear_slots();
         } else {
@@ -335,8 +341,9 @@ impl Control<'_> {
                 let Some(given) = table.get(at).filter(|slot| slot.is(Slot::GIVEN) && slot.partition >= 0) else {
                     continue;
                 };
-                let &Slot { topic, partition, leader, leader_epoch, .. } = given;
-                let slot = Slot { leader, leader_epoch, flags: Slot::GIVEN, ..Slot::new(topic, partition) };
+                let &Slot { topic, partition, leader, leader_epoch, position, epoch, .. } = given;
+                let placed = Slot { leader, leader_epoch, position, epoch, ..Slot::new(topic, partition) };
+                let slot = Slot { flags: Slot::GIVEN, ..placed };
                 let assigned = table.get(..usize::from(*used)).unwrap_or_default();
                 if let Err(place) = partitions::find(assigned, topic, partition) {
                     // the table grows over one that was looked at
@@ -344,6 +351,14 @@ impl Control<'_> {
                 }
             }
         });
+        for at in 0..self.slots().len() {
+            // a position that was saved
+            if let Some(&Slot { position: position @ 0.., epoch, phase: partitions::Phase::Committed, .. }) =
+                self.slots().get(at)
+            {
+                self.start_at(at, position, epoch);
+            }
+        }
         let added = usize::from(self.state.slots_used) > first;
         #[cfg(feature = "group-consumer")]
         if added && self.is_next_gen() {
@@ -527,7 +542,8 @@ impl Control<'_> {
 
     /// Before an answer names them anew.
     pub(crate) fn forget_leaders(&mut self) {
-        if self.state.slots_used == 0 && !self.state.group.synced {
+        let group = &self.state.group;
+        if self.state.slots_used == 0 && !group.synced && group.phase != Phase::Returning {
             let (rest, cached) = self.remembered();
             partitions::retain(rest, cached, |slot| slot.is(Slot::CLAIMED));
         }

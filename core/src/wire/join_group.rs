@@ -160,6 +160,8 @@ pub(crate) struct Join<'a> {
     pub rebalance_timeout: i32,
     pub member: &'a str,
     pub instance: &'a str,
+    /// For assignors that spread partitions by rack; empty is none.
+    pub rack: &'a str,
 }
 
 /// Topics and claims in the same order each time: the broker compares subscriptions by their bytes.
@@ -179,9 +181,9 @@ pub(crate) fn request<'a>(
     e.str("consumer").i32(assignors.len() as i32);
     for &assignor in assignors {
         let mut counted = Encoder::count();
-        subscription(&mut counted, assignor, topics.clone(), claimed);
+        subscription(&mut counted, assignor, topics.clone(), claimed, join.rack);
         e.str(assignor.name()).i32(counted.size() as i32);
-        subscription(e, assignor, topics.clone(), claimed);
+        subscription(e, assignor, topics.clone(), claimed, join.rack);
     }
 }
 
@@ -198,12 +200,13 @@ pub(crate) struct Claimed<P> {
 
 /// Range and round robin: version 1, without owned partitions, as an eager member has none when it joins. Sticky: the same with
 /// user data once there is something to say. Cooperative sticky: version 3, whose generation the user data repeats for members
-/// that know version 1 only. No rack.
+/// that know version 1 only.
 pub(crate) fn subscription<'a>(
     e: &mut Encoder<'_>,
     assignor: Assignor,
     topics: impl Iterator<Item = &'a str> + Clone,
     #[cfg_attr(not(feature = "group-sticky"), allow(unused_variables))] claimed: &Claimed<impl Partitions<'a>>,
+    #[cfg_attr(not(feature = "group-sticky"), allow(unused_variables))] rack: &str,
 ) {
     let version = match assignor {
         #[cfg(feature = "group-sticky")]
@@ -219,7 +222,7 @@ pub(crate) fn subscription<'a>(
         Assignor::CooperativeSticky => {
             e.i32(4).i32(claimed.generation);
             claims::put(e, claimed.owned.clone(), claimed.generation);
-            e.nullable("");
+            e.nullable(rack);
         }
         #[cfg(feature = "group-sticky")]
         Assignor::Sticky if claimed.generation >= 0 => {

@@ -34,7 +34,7 @@ async fn keep(flash: &mut Map, position: i64) {
 async fn assign(stack: Stack<'static>) {
     let mut flash = flash::map();
     let config = Config::new(host::server()).enable_auto_commit(false).auto_offset_reset(OffsetReset::Earliest);
-    stack.wait_config_up().await;
+    firmware::has_address(stack).await;
     let tcp = Tcp::new(stack, CONTROL.take(), FETCH.take());
     let mut consumer =
         defmt::unwrap!(Consumer::new(RESOURCES.take().storage(), config, tcp, Seed::new(host::random())));

@@ -19,7 +19,7 @@ fn main() -> ! {
 
 #[embassy_executor::task]
 async fn echo(stack: Stack<'static>) {
-    stack.wait_config_up().await;
+    firmware::has_address(stack).await;
     let (mut receive, mut send) = ([0; 2048], [0; 1024]);
     let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
     let server: SocketAddrV4 = defmt::unwrap!(host::server().parse().ok(), "an IPv4 address and a port");

@@ -41,7 +41,7 @@ async fn ota(stack: Stack<'static>) {
         // an image that is not right is never marked, and so never committed
         .auto_commit_marks(true)
         .auto_offset_reset(OffsetReset::Earliest);
-    stack.wait_config_up().await;
+    firmware::has_address(stack).await;
     let tcp = Tcp::new(stack, CONTROL.take(), FETCH.take());
     let mut consumer =
         defmt::unwrap!(Consumer::new(RESOURCES.take().storage(), config, tcp, Seed::new(host::random())));

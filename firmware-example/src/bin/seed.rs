@@ -6,7 +6,7 @@
 use core::time::Duration;
 use embassy_net::Stack;
 use firmware::host;
-use nanokafka::{Config, Error, OffsetReset, Record, Resources, Seed};
+use nanokafka::{Config, Error, OffsetReset, Resources, Seed};
 use nanokafka_embassy::{Consumer, Event, SocketBuffers, Tcp};
 use static_cell::ConstStaticCell;
 
@@ -26,7 +26,7 @@ async fn seed(stack: Stack<'static>) {
         .group_id("topic-04_group")
         .session_timeout(Duration::from_secs(10))
         .auto_offset_reset(OffsetReset::Earliest);
-    stack.wait_config_up().await;
+    firmware::has_address(stack).await;
     let tcp = Tcp::new(stack, CONTROL.take(), FETCH.take());
     let mut consumer =
         defmt::unwrap!(Consumer::new(RESOURCES.take().storage(), config, tcp, Seed::new(host::random())));
@@ -49,23 +49,9 @@ async fn seed(stack: Stack<'static>) {
 async fn turn(consumer: &mut Consumer<'_>, unread: &mut u32) -> Result<(), Error> {
     match consumer.poll().await? {
         Event::Assigned(partitions) => partitions.for_each(|partition| defmt::info!("assigned: {}", partition)),
-        Event::Records(records) => records.for_each(|record| print(&record)),
+        Event::Records(records) => records.for_each(|record| firmware::print(&record)),
         Event::EndOfPartition(end) => *unread &= !(1 << end.partition),
         _ => {}
     }
     Ok(())
-}
-
-fn print(record: &Record<'_>) {
-    defmt::println!(
-        "topic = {=str}:: partition = {=i32}:: key = {=str}:: value = {=str}",
-        record.topic(),
-        record.partition(),
-        record.key_as().unwrap_or("not text"),
-        record.value_as().unwrap_or("not text"),
-    );
-    for header in record.headers() {
-        let value = header.value.and_then(|value| core::str::from_utf8(value).ok());
-        defmt::println!("{=str}: {=str}", header.key_str(), value.unwrap_or_default());
-    }
 }

@@ -28,10 +28,13 @@ async fn subscribe(stack: Stack<'static>) {
     let config = Config::new(host::server())
         .group_id("readings_display")
         .group_instance_id(boards::NAME)
-        .session_timeout(Duration::from_secs(30))
+        // a device that has nothing to do says little: a new record still comes at once, news of the group within 15 s
+        .fetch_max_wait(Duration::from_secs(60))
+        .heartbeat_interval(Duration::from_secs(15))
+        .session_timeout(Duration::from_secs(45))
         .enable_auto_commit(false)
         .auto_offset_reset(OffsetReset::Earliest);
-    stack.wait_config_up().await;
+    firmware::has_address(stack).await;
     let tcp = Tcp::new(stack, CONTROL.take(), FETCH.take());
     let storage = RESOURCES.take().storage().group_memory(GROUP.take());
     let mut consumer = defmt::unwrap!(Consumer::new(storage, config, tcp, Seed::new(host::random())));

@@ -81,6 +81,21 @@ pub fn run(start: impl FnOnce(Spawner)) -> ! {
     }
 }
 
+/// Sleeps until a frame comes, or until [`micros`](super::micros) is `at`. For programs without an executor.
+pub fn sleep_until(at: u64) {
+    let sleeps = || {
+        // as in `run`: what wakes between the question and WFI ends it
+        cortex_m::interrupt::free(|_| {
+            let sleeps = !WOKEN.swap(false, Ordering::Acquire) && board::micros() < at;
+            if sleeps {
+                cortex_m::asm::wfi();
+            }
+            sleeps
+        })
+    };
+    while sleeps() {}
+}
+
 /// Embassy's clock. Its alarms are looked for each millisecond, but its time is not made of ticks: those that come while the
 /// host has no time for the emulator are lost.
 struct Clock(Mutex<RefCell<Queue>>);
@@ -106,6 +121,8 @@ fn SysTick() {
 #[exception]
 unsafe fn DefaultHandler(number: i16) {
     board::interrupt(number);
+    // the executor's turn is for nothing then, if its task has not been woken
+    WOKEN.store(true, Ordering::Release);
 }
 
 #[exception]

@@ -4,6 +4,7 @@ use core::task::Context;
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_sync::blocking_mutex::raw::CriticalSectionRawMutex;
 use embassy_sync::waitqueue::GenericAtomicWaker;
+use smoltcp::phy;
 use static_cell::ConstStaticCell;
 
 /// Bytes of the largest frame, without its CRC.
@@ -66,16 +67,11 @@ impl<F: Fifo> Driver for Ethernet<F> {
     fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Received<'_>, Sender<'_, F>)> {
         // first, for the interrupt may come in between
         ARRIVED.register(cx.waker());
-        if !self.is_free(cx) {
-            return None;
-        }
-        let length = self.fifo.receive(self.receive)?;
-        let frame = self.receive.get_mut(F::LEAD..)?.get_mut(..length)?;
-        Some((Received(frame), Sender { fifo: &mut self.fifo, buffer: self.send }))
+        self.is_free(cx).then(|| self.take())?
     }
 
     fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Sender<'_, F>> {
-        self.is_free(cx).then_some(Sender { fifo: &mut self.fifo, buffer: self.send })
+        self.is_free(cx).then(|| self.sender())
     }
 
     fn link_state(&mut self, _: &mut Context<'_>) -> LinkState {
@@ -91,11 +87,53 @@ impl<F: Fifo> Driver for Ethernet<F> {
     }
 
     fn hardware_address(&self) -> HardwareAddress {
-        HardwareAddress::Ethernet(self.fifo.address())
+        HardwareAddress::Ethernet(self.address())
+    }
+}
+
+/// The same without wakers: its user sleeps by [`sleep_until`](super::sleep_until).
+impl<F: Fifo> phy::Device for Ethernet<F> {
+    type RxToken<'a>
+        = Received<'a>
+    where
+        F: 'a;
+    type TxToken<'a>
+        = Sender<'a, F>
+    where
+        F: 'a;
+
+    fn receive(&mut self, _: smoltcp::time::Instant) -> Option<(Received<'_>, Sender<'_, F>)> {
+        self.fifo.is_free().then(|| self.take())?
+    }
+
+    fn transmit(&mut self, _: smoltcp::time::Instant) -> Option<Sender<'_, F>> {
+        self.fifo.is_free().then(|| self.sender())
+    }
+
+    fn capabilities(&self) -> phy::DeviceCapabilities {
+        let mut capabilities = phy::DeviceCapabilities::default();
+        capabilities.max_transmission_unit = FRAME;
+        capabilities.max_burst_size = F::BURST;
+        capabilities
     }
 }
 
 impl<F: Fifo> Ethernet<F> {
+    /// The address it was made with.
+    pub fn address(&self) -> [u8; 6] {
+        self.fifo.address()
+    }
+
+    fn take(&mut self) -> Option<(Received<'_>, Sender<'_, F>)> {
+        let length = self.fifo.receive(self.receive)?;
+        let frame = self.receive.get_mut(F::LEAD..)?.get_mut(..length)?;
+        Some((Received(frame), Sender { fifo: &mut self.fifo, buffer: self.send }))
+    }
+
+    fn sender(&mut self) -> Sender<'_, F> {
+        Sender { fifo: &mut self.fifo, buffer: self.send }
+    }
+
     /// Asks again soon if not: a frame leaves in microseconds, for which the MAC's interrupt is not worth it.
     fn is_free(&mut self, cx: &mut Context<'_>) -> bool {
         let free = self.fifo.is_free();
@@ -115,6 +153,12 @@ impl RxToken for Received<'_> {
     }
 }
 
+impl phy::RxToken for Received<'_> {
+    fn consume<R, C: FnOnce(&[u8]) -> R>(self, consume: C) -> R {
+        consume(self.0)
+    }
+}
+
 /// Room for a frame to send.
 pub struct Sender<'a, F> {
     fifo: &'a mut F,
@@ -127,5 +171,11 @@ impl<F: Fifo> TxToken for Sender<'_, F> {
         let result = fill(&mut self.buffer[F::LEAD..][..length]);
         self.fifo.send(self.buffer, length);
         result
+    }
+}
+
+impl<F: Fifo> phy::TxToken for Sender<'_, F> {
+    fn consume<R, C: FnOnce(&mut [u8]) -> R>(self, length: usize, fill: C) -> R {
+        TxToken::consume(self, length, fill)
     }
 }

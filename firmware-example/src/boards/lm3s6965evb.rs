@@ -3,6 +3,7 @@
 use super::cortex_m3::{self, Registers};
 use super::ethernet::ARRIVED;
 use super::stellaris::Stellaris;
+use super::START;
 
 /// As QEMU calls it.
 pub const NAME: &str = "lm3s6965evb";
@@ -24,7 +25,7 @@ pub fn start() -> Mac {
 /// The emulator's time: it has no timer of this chip whose count can be read.
 pub fn micros() -> u64 {
     // an error is impossible here: the emulator was started with semihosting, or the first line had not been printed
-    semihosting::sys::arm_compat::sys_elapsed().unwrap_or(0) / 1000
+    START + semihosting::sys::arm_compat::sys_elapsed().unwrap_or(0) / 1000
 }
 
 pub fn interrupt(number: i16) {

@@ -21,9 +21,14 @@ mod board;
 #[cfg(feature = "lm3s6965evb")]
 mod stellaris;
 
-pub use board::NAME;
-pub use cortex_m3::{run, stack_peak};
+#[cfg(not(feature = "lm3s6965evb"))]
+pub use board::instructions;
+pub use board::{micros, NAME};
+pub use cortex_m3::{run, sleep_until, stack_peak};
 pub use ethernet::Ethernet;
+
+/// What the clock begins at, in microseconds.
+const START: u64 = if cfg!(feature = "wrap") { (1 << 32) * 1000 - 5_000_000 } else { 0 };
 
 /// The board's network interface.
 pub type Mac = Ethernet<board::Mac>;

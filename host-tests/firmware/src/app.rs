@@ -10,6 +10,8 @@ use std::io::{Error, Result};
 pub enum App {
     /// The seed example.
     Seed,
+    /// The seed example without an executor.
+    Superloop,
     /// A member of a group.
     Subscribe,
     /// Offsets in flash.
@@ -22,12 +24,13 @@ pub enum App {
 
 impl App {
     /// All of them.
-    pub const ALL: [App; 5] = [App::Seed, App::Subscribe, App::Assign, App::Ota, App::Config];
+    pub const ALL: [App; 6] = [App::Seed, App::Superloop, App::Subscribe, App::Assign, App::Ota, App::Config];
 
     /// As it is called in `firmware-example/src/bin`.
     pub fn name(self) -> &'static str {
         match self {
             App::Seed => "seed",
+            App::Superloop => "superloop",
             App::Subscribe => "subscribe",
             App::Assign => "assign",
             App::Ota => "ota",
@@ -43,7 +46,7 @@ impl App {
     /// Creates its topic and produces something for it to do.
     pub fn prepare(self, broker: &Broker) -> Result<()> {
         match self {
-            App::Seed => {
+            App::Seed | App::Superloop => {
                 broker.create_topic("topic-04", 4, &[])?;
                 four_records(&broker.producer(&[])?)
             }

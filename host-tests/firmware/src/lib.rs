@@ -1,15 +1,17 @@
 //! The firmware of `firmware-example` in QEMU: built, started, its log decoded.
 
+mod answers;
 mod app;
 mod board;
 mod broker;
 mod emulator;
 mod image;
 
+pub use answers::{instructions, Instructions};
 pub use app::{image, noise, send, App};
 pub use board::Board;
 pub use broker::Broker;
-pub use emulator::{Emulator, Line};
+pub use emulator::{Cable, Emulator, Line};
 pub use image::Image;
 
 use std::path::{Path, PathBuf};

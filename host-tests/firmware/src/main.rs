@@ -1,16 +1,17 @@
 //! `cargo firmware`: a program of `firmware-example` in QEMU, with a broker.
 
-use nanokafka_firmware::{home, App, Board, Broker, Emulator, Image};
+use nanokafka_firmware::{home, App, Board, Broker, Cable, Emulator, Image};
 use std::io::Result;
 use std::process::ExitCode;
 use std::time::Duration;
 
 const USAGE: &str = "\
-firmware in QEMU: a Cortex-M3 with 64 KB of RAM, embassy and nanokafka
+firmware in QEMU: a Cortex-M3 with 64 KB of RAM and nanokafka
 
 usage: cargo firmware APP [--board BOARD] [--bootstrap HOST:PORT] [--dhcp]
 
   APP          seed       the seed example: subscribes, prints four records, commits, ends
+               superloop  the same on plain smoltcp, without an executor
                subscribe  a static member of a group, commits record by record
                assign     a partition of its own, the offset in its flash
                ota        a firmware image larger than the RAM, from one record into flash
@@ -70,7 +71,7 @@ fn take<'a>(rest: &mut &'a [String]) -> Option<&'a String> {
 }
 
 fn run(args: &Args) -> Result<ExitCode> {
-    let image = Image::build(args.app.name(), args.board, args.dhcp)?;
+    let image = Image::build(args.app.name(), args.board, if args.dhcp { &["dhcp"] } else { &[] })?;
     let broker = Broker::start(args.bootstrap.as_deref())?;
     args.app.prepare(&broker)?;
     let dir = home().join("flash").join(args.board.name()).join(args.app.name());
@@ -78,7 +79,7 @@ fn run(args: &Args) -> Result<ExitCode> {
         // what the board has kept is about a broker that is gone
         std::fs::remove_dir_all(&dir)?;
     }
-    let mut emulator = Emulator::start(&image, broker.address()?, &dir)?;
+    let mut emulator = Emulator::start(&image, broker.address()?, &dir, Cable::default())?;
     while let Some(line) = emulator.line(Duration::MAX)? {
         match line.level {
             None => println!("{}", line.text),

@@ -82,7 +82,7 @@ impl Connection {
         }
     }
 
-    fn stalled(&self) -> bool {
+    pub(crate) fn stalled(&self) -> bool {
         matches!(self.end, Some((_, End::Stall)))
     }
 

@@ -3,7 +3,7 @@ use crate::broker::Broker;
 use crate::cluster::{Action, State, Trigger};
 use crate::connection::Work;
 use crate::faults::{Connecting, Cut, End, Instead};
-use crate::history::{Connect, Received};
+use crate::history::{Accepted, Connect, Received};
 use crate::net::Net;
 use crate::settings::{Profile, Settings};
 use crate::topic::{Partition, Topic};
@@ -378,6 +378,21 @@ impl Cluster {
         self.state().history.connects.clone()
     }
 
+    /// Requests in the order they were received, without the first `known`.
+    pub fn requests_since(&self, known: usize) -> Vec<Received> {
+        self.state().history.requests[known..].to_vec()
+    }
+
+    /// The last request of which this is true.
+    pub fn last_request(&self, is_it: impl Fn(&Received) -> bool) -> Option<Received> {
+        self.state().history.requests.iter().rev().find(|request| is_it(request)).cloned()
+    }
+
+    /// Commits that were taken, in order, without the first `known`.
+    pub fn accepted_since(&self, known: usize) -> Vec<Accepted> {
+        self.state().history.accepted[known..].to_vec()
+    }
+
     /// Everything that happened, a line each.
     pub fn log(&self) -> String {
         self.state().history.to_string()
@@ -397,6 +412,12 @@ impl Cluster {
     /// Violations so far, for tests that expect them: forgiven.
     pub fn take_violations(&self) -> Vec<String> {
         std::mem::take(&mut self.state().history.violations)
+    }
+
+    /// Connections that have died in silence and that a consumer still has.
+    pub fn stalled(&self) -> usize {
+        let state = self.state();
+        state.connections.values().filter(|connection| connection.stalled() && !connection.client_gone).count()
     }
 
     /// Fetches that wait at a broker for data.

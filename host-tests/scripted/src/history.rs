@@ -44,6 +44,29 @@ pub struct Answered {
     pub scripted: bool,
 }
 
+/// One partition of a commit that the coordinator has taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// Virtual milliseconds.
+    pub at: u64,
+    /// Which net it came from.
+    pub net: usize,
+    /// The group.
+    pub group: String,
+    /// The member's id; empty from who is none.
+    pub member_id: String,
+    /// The member's generation or epoch; -1 from who is none.
+    pub generation: i32,
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// The next offset to be read.
+    pub offset: i64,
+    /// What was committed before.
+    pub before: Option<i64>,
+}
+
 /// An attempt to connect.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {
@@ -57,6 +80,8 @@ pub struct Connect {
     pub host: String,
     /// The port asked for.
     pub port: u16,
+    /// Whether a broker listens there.
+    pub reached: bool,
 }
 
 /// Everything that is worth a line.
@@ -72,6 +97,7 @@ pub(crate) struct History {
     pub(crate) entries: Vec<Entry>,
     pub(crate) violations: Vec<String>,
     pub(crate) connects: Vec<Connect>,
+    pub(crate) accepted: Vec<Accepted>,
 }
 
 impl History {

@@ -125,6 +125,17 @@ impl Net {
         self.state().nets[self.net].stats.clone()
     }
 
+    /// Changes whenever bytes or connections have moved, or a `Pending` was inserted.
+    pub fn activity(&self) -> u64 {
+        let stats = &self.state().nets[self.net].stats;
+        stats.read + stats.written + stats.inserted_pendings + stats.connects as u64
+    }
+
+    /// What its clock was armed with last and has not come yet; `NEVER` if nothing.
+    pub fn deadline(&self) -> Instant {
+        self.state().nets[self.net].deadline().map_or(Instant::NEVER, Instant::from_millis)
+    }
+
     /// Connections that are open or being opened.
     pub fn open_connections(&self) -> usize {
         let state = self.state();

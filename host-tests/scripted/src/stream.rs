@@ -200,7 +200,8 @@ impl State {
             self.violation(format!("net {net}: 100 attempts to connect within one millisecond"));
         }
         self.note(format!("net {net} connection {index} connects to {host}:{port}: {target:?}"));
-        self.history.connects.push(Connect { at: now, net, connection: index, host: host.into(), port });
+        let reached = matches!(target, Target::Broker(_));
+        self.history.connects.push(Connect { at: now, net, connection: index, host: host.into(), port, reached });
         self.nets[net].slots[index] = Slot::Connecting { host: host.into(), port, at, target };
     }
 

@@ -3,22 +3,26 @@
 mod memory;
 mod readme;
 mod setup;
+mod simulate;
 mod sizes;
 mod stages;
 
 use setup::Tool;
 use stages::{Stage, EXTENDED, STAGES};
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 const USAGE: &str = "usage: cargo xtask list                        the stages
        cargo xtask test [STAGE…]             all of them, or these
        cargo xtask test extended [STAGE…]    what takes longer
        cargo xtask bench [NAME…]             write the README's figures (about 10 minutes), or print these
+       cargo xtask simulate [--seeds N] [--from S]    so many seeds of the simulation; --seed S prints one's log
+       cargo xtask simulate --bugs [NAME…]   whether the simulation finds bugs that are planted, or these
        cargo xtask setup                     install the tools of all stages
        cargo xtask memory                    write the README's table of RAM
-       cargo xtask sizes                     write the README's table of flash";
+       cargo xtask sizes                     write the README's table of flash
+       cargo xtask firmware                  write the tables of firmware-example/README.md (about 8 minutes)";
 
 fn main() -> ExitCode {
     std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("the workspace exists");
@@ -33,8 +37,15 @@ fn main() -> ExitCode {
         ["test", "extended", ref names @ ..] => test(EXTENDED, names),
         ["test", ref names @ ..] => test(STAGES, names),
         ["bench", ref names @ ..] => report(bench(names)),
+        ["simulate", "--bugs", ref names @ ..] => {
+            report(setup::ensure(&[Tool::Rust]).and_then(|()| simulate::bugs(names)))
+        }
+        ["simulate", ref arguments @ ..] => {
+            report(setup::ensure(&[Tool::Rust]).and_then(|()| simulate::run(arguments)))
+        }
         ["setup"] => report(setup::ensure(Tool::ALL)),
         ["memory"] => report(memory::write()),
+        ["firmware"] => report(firmware()),
         ["sizes"] => report(setup::ensure(&[Tool::Rust]).and_then(|()| sizes::write())),
         _ => {
             eprintln!("{USAGE}");
@@ -64,6 +75,26 @@ fn bench(names: &[&str]) -> Result<(), String> {
     };
     stages::run(&mut cargo("build --release -p nanokafka-bench"))?;
     stages::run(cargo("run --quiet --release -p nanokafka-bench --bin nanokafka-bench --").args(names))
+}
+
+/// Measures in the emulator; fails where a figure passes its limit, which the table then says.
+fn firmware() -> Result<(), String> {
+    setup::ensure(&[Tool::Rust, Tool::Jdk, Tool::Maven, Tool::Qemu])?;
+    let mut command = Command::new("cargo");
+    command.args("run --quiet --release -p nanokafka-firmware --bin figures".split(' ')).stderr(Stdio::inherit());
+    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() {
+        return Err(format!("{command:?}: {}", output.status));
+    }
+    for name in ["programs", "figures"] {
+        let table = readme::between(&text, name).ok_or(format!("no table {name} in {text}"))?;
+        readme::write(readme::FIRMWARE, name, &text[table])?;
+    }
+    match text.contains("**missed") {
+        true => Err("a figure passes its limit".into()),
+        false => Ok(()),
+    }
 }
 
 fn list(command: &str, stages: &[Stage]) {

@@ -10,12 +10,12 @@ const MARK: &[u8] = b"nanokafka-memory";
 
 /// Writes the table.
 pub fn write() -> Result<(), String> {
-    readme::write("memory", &table()?)
+    readme::write(readme::README, "memory", &table()?)
 }
 
 /// Fails if the table is not what [`write`] would write.
 pub fn check() -> Result<(), String> {
-    readme::check("memory", &table()?)
+    readme::check(readme::README, "memory", &table()?)
 }
 
 fn table() -> Result<String, String> {

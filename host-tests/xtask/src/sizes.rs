@@ -32,7 +32,7 @@ pub fn write() -> Result<(), String> {
         }
         table.push('\n');
     }
-    readme::write("sizes", &table)?;
+    readme::write(readme::README, "sizes", &table)?;
     match over.is_empty() {
         true => Ok(()),
         false => Err(format!("over the limit: {}", over.join("; "))),

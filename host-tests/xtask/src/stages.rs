@@ -2,6 +2,7 @@
 
 use crate::memory;
 use crate::setup::{self, Tool, MSRV};
+use crate::simulate;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
@@ -27,6 +28,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "fuzz", about: "each fuzz target for twelve seconds", needs: &[Rust], run: fuzz },
     Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
     Stage { name: "scripted", about: "the consumer over a cluster in memory and virtual time", needs: &[Rust], run: scripted },
+    Stage { name: "simulation", about: "2,000 seeds of groups in trouble, in virtual time", needs: &[Rust], run: simulation },
     Stage { name: "std", about: "the std transports and their configuration", needs: &[Rust], run: std_transport },
     Stage { name: "embassy", about: "the embassy-net transport against its contract, without and with IPv6", needs: &[Rust], run: embassy_transport },
     Stage { name: "io", about: "the transport over embedded-io-async against its contract", needs: &[Rust], run: io_transport },
@@ -44,9 +46,11 @@ pub const STAGES: &[Stage] = &[
 /// `cargo xtask test extended`.
 #[rustfmt::skip]
 pub const EXTENDED: &[Stage] = &[
+    Stage { name: "bugs", about: "planted bugs, each of which the simulation must find", needs: &[Rust], run: bugs },
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
     Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
     Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
+    Stage { name: "firmware-long", about: "emulated boards: a link that is down for long, an address that stays wrong", needs: &[Rust, Jdk, Maven, Qemu], run: firmware_long },
     Stage { name: "old-demo", about: "cargo demo on Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_demo },
 ];
 
@@ -125,6 +129,15 @@ fn scripted() -> Outcome {
     tests("-p nanokafka-scripted")
 }
 
+fn simulation() -> Outcome {
+    tests("-p nanokafka-simulation --profile simulation")?;
+    simulate::run(&["--seeds", "2000"])
+}
+
+fn bugs() -> Outcome {
+    simulate::bugs(&[])
+}
+
 fn std_transport() -> Outcome {
     tests("-p nanokafka-std --all-features")
 }
@@ -186,13 +199,17 @@ fn real() -> Outcome {
 
 fn firmware() -> Outcome {
     const LINTS: &str = "clippy --quiet --release --locked --target-dir ../target/firmware";
-    for features in ["", "--all-features"] {
+    for features in ["", "--features lm3s6965evb,dhcp,wrap", "--features crc-table-1k"] {
         // in its folder for its .cargo/config.toml
         let arguments = words(LINTS).chain(words(features)).chain(["--", "-D", "warnings"]);
         run(Command::new("cargo").current_dir("firmware-example").args(arguments))?;
     }
     run(Command::new("cargo").current_dir("firmware-example").args(["fmt", "--check"]))?;
     tests("-p nanokafka-firmware -- --test-threads=1")
+}
+
+fn firmware_long() -> Outcome {
+    tests("-p nanokafka-firmware --features extended --test firmware -- --test-threads=1 long::")
 }
 
 fn verifiable() -> Outcome {

@@ -83,6 +83,8 @@ impl<'s> Link<'_, 's> {
         }
     }
 
+    /// Not inlined: smoltcp puts the packet together on the stack, 1.3 KB that whoever connects to an address need not have.
+    #[inline(never)]
     fn query(&mut self, host: &str) -> Result<(), TransportError> {
         let names = self.state.names.and_then(|names| find::<dns::Socket>(self.sockets, names));
         let query = names.and_then(|names| names.start_query(self.interface.context(), host, DnsQueryType::A).ok());

@@ -3,6 +3,7 @@ use super::{TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::broker::Call;
 use crate::cluster::State;
 use crate::group::{Committed, ILLEGAL_GENERATION};
+use crate::history::Accepted;
 use crate::wire::{Malformed, Reader, Writer};
 use nanokafka::Api;
 
@@ -72,7 +73,7 @@ impl State {
             for one in partitions {
                 let code = match whole {
                     Err(code) => code,
-                    Ok(()) => self.commit_one(&request.group_id, topic, one),
+                    Ok(()) => self.commit_one(call, request, topic, one),
                 };
                 out.i32(one.partition).code(code);
             }
@@ -94,7 +95,13 @@ impl State {
         })?
     }
 
-    fn commit_one(&mut self, group: &str, topic: &str, one: &OffsetCommitPartition) -> i16 {
+    fn commit_one(
+        &mut self,
+        call: &Call,
+        request: &OffsetCommitRequest,
+        topic: &str,
+        one: &OffsetCommitPartition,
+    ) -> i16 {
         if let Some(code) = self.faults.partition_code(Api::OffsetCommit, topic, one.partition) {
             return code;
         }
@@ -107,7 +114,19 @@ impl State {
             OFFSET_METADATA_TOO_LARGE
         } else {
             let committed = Committed { offset: one.offset, leader_epoch: one.leader_epoch, metadata, unstable: false };
-            self.create_group(group).offsets.insert((topic.into(), one.partition), committed);
+            let offsets = &mut self.create_group(&request.group_id).offsets;
+            let before = offsets.insert((topic.into(), one.partition), committed).map(|committed| committed.offset);
+            self.history.accepted.push(Accepted {
+                at: self.now,
+                net: self.connections.get(&call.connection).map_or(usize::MAX, |connection| connection.net),
+                group: request.group_id.clone(),
+                member_id: request.member_id.clone(),
+                generation: request.generation_id,
+                topic: topic.into(),
+                partition: one.partition,
+                offset: one.offset,
+                before,
+            });
             0
         }
     }

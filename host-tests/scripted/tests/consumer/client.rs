@@ -129,6 +129,13 @@ impl Client {
         .expect("room for the names");
     }
 
+    pub fn restore(&mut self, topics: &[&str], saved: &[u8]) -> Result<(), Error> {
+        match &mut self.front {
+            Front::Superloop(consumer, _) => consumer.restore_membership(topics, saved),
+            Front::Async(consumer) => consumer.restore_membership(topics, saved),
+        }
+    }
+
     pub fn assign(&mut self, partitions: &[nanokafka::TopicPartition<'_>]) {
         match &mut self.front {
             Front::Superloop(consumer, _) => consumer.assign(partitions),

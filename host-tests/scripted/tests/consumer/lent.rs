@@ -166,6 +166,35 @@ fn a_superloops_next_question_gets_its_own_answer() {
     }
 }
 
+/// What was asked for before the membership was lost says nothing about what was handed out since.
+#[test]
+fn a_superloops_commit_that_was_given_up_ends_with_its_membership() {
+    let cluster = Cluster::new(1);
+    cluster.configure(|settings| (settings.initial_rebalance_delay_ms, settings.latency_ms) = (0, 5));
+    cluster.topic("t", 1).append(0, batch().fill(3, 10));
+    let config = CONFIG.group_id("g").enable_auto_commit(false);
+    let (mut net, mut consumer) = (cluster.net(2), superloop(512, config));
+    consumer.subscribe(&["t"]).unwrap();
+    let (mut lost, mut read) = (0, 0);
+    let mut begun = false;
+    while lost == 0 || read < 3 {
+        next(&cluster, &mut net, &mut consumer, |event| match event {
+            Event::Records(records) => read += records.count(),
+            Event::Lost(_) => (lost, read) = (1, 0),
+            _ => {}
+        });
+        if read == 3 && !begun {
+            begun = true;
+            cluster.fail(Api::OffsetCommit, 25, 1);
+            assert!(consumer.commit_sync(cluster.now(), &mut net).is_pending(), "and given up");
+        }
+    }
+    while consumer.commit_sync(cluster.now(), &mut net).map(Result::unwrap).is_pending() {
+        cluster.tick(consumer.next_timeout(cluster.now()));
+    }
+    assert_eq!(cluster.committed_offset("g", "t", 0), Some(3));
+}
+
 /// A commit that was begun and not asked for again does not keep a loop that polls from its deadlines.
 #[test]
 fn a_superloop_that_polls_sleeps_by_its_polls_deadlines() {

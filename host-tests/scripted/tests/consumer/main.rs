@@ -8,6 +8,7 @@ mod losses;
 mod membership;
 mod pitfalls;
 mod rebalances;
+mod saved;
 mod scenarios;
 mod smoke;
 mod told;

@@ -1,6 +1,6 @@
 //! When the group and the application act at the same time.
 use crate::client::{Client, Seen, Weather, SMALL};
-use nanokafka::{Async, Config, Consumer, Event, OffsetReset, PartitionOffset, Seed, Storage};
+use nanokafka::{Async, Config, Consumer, Error, Event, OffsetReset, PartitionOffset, Seed, Storage};
 use nanokafka_scripted::{batch, poll_once, Api, Cluster, Net};
 use std::time::Duration;
 
@@ -8,6 +8,13 @@ const CONFIG: Config<'static> = Config::new("b1:9092")
     .group_id("g")
     .auto_offset_reset(OffsetReset::Earliest)
     .session_timeout(Duration::from_secs(10));
+
+fn count(event: Event<'_, Async<Net>>) -> usize {
+    match event {
+        Event::Records(records) => records.count(),
+        _ => 0,
+    }
+}
 
 fn topics(seen: &Seen) -> Vec<String> {
     match seen {
@@ -83,4 +90,32 @@ fn one_rebalance_is_one() {
         }
     }
     assert_eq!(cluster.count(Api::JoinGroup), joins + 1);
+}
+
+/// Until the application hears that its partitions are lost, and afterwards with nothing to commit.
+#[test]
+fn a_commit_after_a_refused_one_is_refused_as_well() {
+    for code in [22, 25] {
+        let cluster = Cluster::new(1);
+        cluster.topic("t", 1).append(0, batch().fill(3, 10));
+        let config = CONFIG.enable_auto_commit(false);
+        let mut consumer: Consumer<'_, Async<Net>> =
+            Consumer::new(Storage::boxed(4, 2, 512), config, cluster.net(2), Seed::new([6; 32])).unwrap();
+        consumer.subscribe(&["t"]).unwrap();
+        cluster.time_limit(60_000);
+        cluster.block_on(async {
+            while count(consumer.poll().await.unwrap()) == 0 {}
+            cluster.fail(Api::OffsetCommit, code, 1);
+            for _ in 0..3 {
+                match consumer.commit_sync().await {
+                    Err(Error::Broker(error)) => assert!(matches!(error.code.0, 22 | 25), "{error:?}"),
+                    other => panic!("{code}: {other:?}"),
+                }
+            }
+            assert!(matches!(consumer.poll().await.unwrap(), Event::Lost(_)));
+            while count(consumer.poll().await.unwrap()) == 0 {}
+            consumer.commit_sync().await.unwrap();
+        });
+        assert_eq!(cluster.committed_offset("g", "t", 0), Some(3));
+    }
 }

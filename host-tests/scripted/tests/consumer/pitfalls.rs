@@ -301,3 +301,23 @@ fn segments_and_failed_partitions_shape_an_answer_as_they_like() {
     let expected: Vec<_> = (0..3).flat_map(|partition| (0..8).map(move |offset| (partition, offset))).collect();
     assert_eq!(offsets(&events(&mut client, &cluster, 10_000)), expected);
 }
+
+/// With fewer connections than leaders each change costs a new one: a device that nobody sends to must not make twenty a second,
+/// and hears of a record within a second or two all the same.
+#[test]
+fn leaders_that_share_a_connection_and_are_idle_take_their_turns_slowly() {
+    let cluster = cluster(3);
+    let topic = cluster.topic("t", 3);
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG);
+    client.assign(&[0, 1, 2].map(|partition| TopicPartition::new("t", partition)));
+    events(&mut client, &cluster, 10_000);
+    let before = cluster.connects().len();
+    events(&mut client, &cluster, 60_000);
+    let made = cluster.connects().len() - before;
+    assert!((30..=70).contains(&made), "{made} connections in an idle minute");
+    for round in 0..9 {
+        topic.append(round % 3, batch().fill(1, 10));
+        let seen = events(&mut client, &cluster, 3_000);
+        assert_eq!(offsets(&seen), [(round % 3, i64::from(round / 3))]);
+    }
+}

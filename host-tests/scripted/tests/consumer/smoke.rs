@@ -1,6 +1,6 @@
 //! The consumer and the cluster together: each front end once, in good and in bad weather.
 use nanokafka::{
-    Async, Blocking, Config, Consumer, Event, Instant, OffsetReset, Seed, Storage, Superloop, TopicPartition,
+    Assignor, Async, Blocking, Config, Consumer, Event, Instant, OffsetReset, Seed, Storage, Superloop, TopicPartition,
 };
 use nanokafka_scripted::{batch, record, Api, Chaos, Cluster, Net, Partition, Profile, Record};
 use std::collections::BTreeSet;
@@ -182,12 +182,15 @@ fn a_blocking_consumer_waits_in_virtual_time() {
     assert_eq!(cluster.now(), Instant::from_millis(7_000));
 }
 
+/// One of which all is given up for a rebalance, and one that keeps what it can.
+const ASSIGNORS: [&[Assignor]; 2] = [&[Assignor::Sticky], &[Assignor::CooperativeSticky]];
+
 /// Two members until each has two partitions and everything was seen at least once.
-fn share(cluster: &Cluster, expected: usize) {
+fn share(cluster: &Cluster, assignor: &'static [Assignor], expected: usize) {
     let mut nets = [cluster.net(4), cluster.net(4)];
     let mut consumers = [0, 1].map(|i| {
         let config = config().group_id("g").session_timeout(Duration::from_secs(10));
-        let config = config.auto_commit_interval(Duration::from_millis(500));
+        let config = config.auto_commit_interval(Duration::from_millis(500)).partition_assignment_strategy(assignor);
         let mut consumer =
             Consumer::<Superloop>::new(Storage::boxed(4, 4, 4096), config, Superloop, Seed::new([i; 32])).unwrap();
         consumer.subscribe(&["t"]).unwrap();
@@ -203,8 +206,9 @@ fn share(cluster: &Cluster, expected: usize) {
         turn += 1;
         for (i, consumer) in consumers.iter_mut().enumerate() {
             match consumer.poll(cluster.now(), &mut nets[i]) {
-                Ok(Some(Event::Assigned(partitions))) => assigned[i] = partitions.count(),
-                Ok(Some(Event::Revoked(_) | Event::Lost(_))) => assigned[i] = 0,
+                Ok(Some(Event::Assigned(partitions))) => assigned[i] += partitions.count(),
+                Ok(Some(Event::Revoked(partitions))) => assigned[i] -= partitions.count(),
+                Ok(Some(Event::Lost(_))) => assigned[i] = 0,
                 Ok(Some(Event::Records(mut records))) => {
                     let partition = records.topic_partition().partition;
                     seen.extend(records.by_ref().take(turn % 4).map(|record| (partition, record.offset())));
@@ -226,13 +230,13 @@ fn two_members_share() {
     for profile in [Profile::kafka_4_3(), Profile::kafka_2_8(), Profile::kafka_2_1()] {
         let cluster = cluster(2);
         cluster.time_limit(60_000).profile(profile);
-        share(&cluster, 48);
+        share(&cluster, &[Assignor::Range], 48);
     }
 }
 
 #[test]
 fn two_members_share_in_random_trouble() {
-    for seed in 0..SEEDS {
+    for (seed, assignor) in (0..SEEDS).flat_map(|seed| [(seed, ASSIGNORS[0]), (seed, ASSIGNORS[1])]) {
         let cluster = cluster(3);
         cluster.configure(|settings| settings.latency_ms = 20);
         cluster.time_limit(600_000).chaos(Chaos::everything(seed, 60_000));
@@ -241,7 +245,7 @@ fn two_members_share_in_random_trouble() {
                 cluster.partition("t", i as i32 % 4).append(batch().record(format!("{i}"), "late"));
             });
         }
-        share(&cluster, 48 + 200);
+        share(&cluster, assignor, 48 + 200);
     }
 }
 

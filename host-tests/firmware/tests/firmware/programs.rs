@@ -1,89 +1,13 @@
 //! The firmware on real Kafka: what it prints, what it commits, what it keeps over a power cut.
 
+use crate::harness::{admin, kafka, printed, prints, says, stack, Device, PATIENCE, STACK};
 use nanokafka_brokers::mock::{Mock, Record};
-use nanokafka_brokers::Kafka;
-use nanokafka_firmware::{image, noise, send, App, Board, Broker, Emulator, Image, Line};
+use nanokafka_firmware::{image, instructions, noise, send, App, Board, Broker, Emulator, Image};
 use std::io::{Error, Read, Result, Write};
 use std::net::{SocketAddr, SocketAddrV4, TcpListener};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
-
-/// Far above what anything here takes on an idle machine (1 s).
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Bytes of the stack that a program with a consumer may use, of the 8 KB that it has.
-const STACK: usize = 4096;
-
-/// A board with a program, a new one with an empty flash.
-struct Device {
-    image: Image,
-    server: SocketAddrV4,
-    dir: PathBuf,
-}
-
-impl Device {
-    fn new(app: &str, board: Board, server: SocketAddrV4) -> Result<Self> {
-        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(board.name()).join(app);
-        if dir.exists() {
-            std::fs::remove_dir_all(&dir)?;
-        }
-        Ok(Device { image: Image::build(app, board, false)?, server, dir })
-    }
-
-    fn power_on(&self) -> Result<Emulator> {
-        Emulator::start(&self.image, self.server, &self.dir)
-    }
-
-    /// Its log, of a program that ends well.
-    fn run(&self) -> Result<Vec<Line>> {
-        let mut emulator = self.power_on()?;
-        let mut lines = Vec::new();
-        while let Some(line) = emulator.line(PATIENCE)? {
-            lines.push(line);
-        }
-        let status = emulator.end()?;
-        assert!(status.success(), "{status}: {lines:#?}");
-        Ok(lines)
-    }
-}
-
-fn kafka() -> Result<Broker> {
-    Kafka::single().map(Broker::Kafka)
-}
-
-fn admin(broker: &Broker, command: &str) -> Result<String> {
-    let Broker::Kafka(kafka) = broker else { panic!("these tests are about Apache Kafka") };
-    kafka.admin(command)
-}
-
-/// What it printed, without its log.
-fn printed(lines: &[Line]) -> Vec<&str> {
-    lines.iter().filter(|line| line.level.is_none()).map(|line| line.text.as_str()).collect()
-}
-
-fn says(text: &'static str) -> impl Fn(&Line) -> bool {
-    move |line| line.text.starts_with(text)
-}
-
-/// Peak use, of what is reported last.
-fn stack(lines: &[Line]) -> usize {
-    let reported = lines.iter().rev().find_map(|line| line.text.strip_prefix("stack: ")?.split(' ').next());
-    reported.and_then(|peak| peak.parse().ok()).unwrap_or_else(|| panic!("no stack in {lines:#?}"))
-}
-
-/// Reads until so many lines are printed.
-fn prints(device: &mut Emulator, count: usize) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    while lines.len() < count {
-        match device.line(PATIENCE)? {
-            Some(line) if line.level.is_none() => lines.push(line.text),
-            Some(line) => assert!(line.level != Some("error"), "{line:?}"),
-            None => return Err(Error::other(format!("the firmware has ended: {lines:#?}"))),
-        }
-    }
-    Ok(lines)
-}
 
 /// Sends everything back, one connection after the other.
 fn echo_server() -> Result<SocketAddrV4> {
@@ -121,12 +45,11 @@ fn seed_lines() -> Vec<String> {
 }
 
 /// Each run has four new records, and sees none that an earlier one has committed.
-#[test]
-fn seed_prints_its_four_records() -> Result<()> {
+fn prints_its_four_records(app: App) -> Result<()> {
     let broker = kafka()?;
     for (run, board) in Board::ALL.into_iter().enumerate() {
-        App::Seed.prepare(&broker)?;
-        let lines = Device::new("seed", board, broker.address()?)?.run()?;
+        app.prepare(&broker)?;
+        let lines = Device::new(app.name(), board, broker.address()?)?.run()?;
         // Kafka orders the records of a partition, not the partitions
         let mut records: Vec<_> = printed(&lines).chunks(2).map(<[_]>::to_vec).collect();
         records.sort();
@@ -139,6 +62,16 @@ fn seed_prints_its_four_records() -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn seed_prints_its_four_records() -> Result<()> {
+    prints_its_four_records(App::Seed)
+}
+
+#[test]
+fn a_superloop_prints_its_four_records() -> Result<()> {
+    prints_its_four_records(App::Superloop)
 }
 
 /// What `cargo firmware` does where there is no Java.
@@ -183,14 +116,14 @@ fn an_address_by_dhcp() -> Result<()> {
     let broker = kafka()?;
     App::Seed.prepare(&broker)?;
     let mut device = Device::new("seed", Board::Lm3s6965evb, broker.address()?)?;
-    device.image = Image::build("seed", Board::Lm3s6965evb, true)?;
+    device.image = Image::build("seed", Board::Lm3s6965evb, &["dhcp"])?;
     let lines = device.run()?;
     assert_eq!(printed(&lines).len(), 8);
     Ok(())
 }
 
 /// That each record of `readings` with one of these numbers was printed once, in the order of its partition.
-fn assert_readings(printed: &[String], numbers: std::ops::Range<usize>) {
+pub fn assert_readings(printed: &[String], numbers: std::ops::Range<usize>) {
     let mut seen: Vec<(usize, usize)> = Vec::new();
     for line in printed {
         let parts = line.strip_prefix("readings-").and_then(|rest| {
@@ -208,7 +141,7 @@ fn assert_readings(printed: &[String], numbers: std::ops::Range<usize>) {
     assert_eq!(all, numbers.collect::<Vec<_>>());
 }
 
-fn produce_readings(broker: &Broker, numbers: std::ops::Range<usize>) -> Result<()> {
+pub fn produce_readings(broker: &Broker, numbers: std::ops::Range<usize>) -> Result<()> {
     let producer = broker.producer(&[])?;
     numbers.into_iter().try_for_each(|i| send(&producer, "readings", i as i32 % 4, None, Some(&format!("{i} degrees"))))
 }
@@ -346,5 +279,16 @@ fn settings_are_read_at_boot_and_followed() -> Result<()> {
         let expected = format!("now Settings {{ interval_s: {interval}, threshold: 100 }}");
         assert_eq!(prints(&mut emulator, 1)?, [expected]);
     }
+    Ok(())
+}
+
+/// Exact, and so a limit for all machines.
+#[test]
+fn a_record_of_100_bytes_costs_a_cortex_m4_at_most_2000_instructions() -> Result<()> {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("instructions");
+    std::fs::create_dir_all(&dir)?;
+    let (s, z) = (instructions("s", &dir)?, instructions("z", &dir)?);
+    assert!(s.whole <= 2000.0 && s.in_loop <= 350.0, "{s:?}");
+    assert!(z.in_loop <= 500.0, "{z:?}");
     Ok(())
 }

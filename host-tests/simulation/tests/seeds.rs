@@ -1,0 +1,42 @@
+//! Seeds that say something about the simulation, and those that have found something.
+use nanokafka_simulation::run;
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in 0..20 {
+        let (first, second) = (run(seed), run(seed));
+        assert_eq!(first.log, second.log, "seed {seed}");
+        assert_eq!(first.counts, second.counts);
+    }
+    assert_ne!(run(0).log, run(1).log);
+}
+
+/// What happens at all: a simulation without trouble finds nothing.
+#[test]
+fn trouble_does_occur() {
+    let mut counts = nanokafka_simulation::Counts::default();
+    for seed in 0..100 {
+        for (what, n) in run(seed).counts.0 {
+            *counts.0.entry(what).or_default() += n;
+        }
+    }
+    for (what, least) in [
+        ("assigned", 500),
+        ("lost", 5),
+        ("brokers killed", 30),
+        ("coordinators moved", 30),
+        ("cut", 50),
+        ("frozen", 50),
+        ("killed", 20),
+        ("large records", 100),
+        ("leaders moved", 50),
+        ("records", 10_000),
+        ("records that came before", 1_000),
+        ("seeks", 20),
+        ("commits of an earlier offset", 2),
+        ("errors: commit refused", 1),
+    ] {
+        let seen = counts.0.get(what).copied().unwrap_or(0);
+        assert!(seen >= least, "{what}: {seen}, wanted {least}");
+    }
+}
