@@ -336,7 +336,8 @@ fn receive<T: Transport + ?Sized>(
             if !read {
                 return late(c, index, now).map(|()| Turn::Moved(moved));
             }
-            *c.inbox(index) = Inbox::NEW;
+            let request = link.awaiting();
+            *c.inbox(index) = Inbox::of(request);
             moved = true;
             continue;
         }

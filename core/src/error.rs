@@ -87,6 +87,7 @@ impl Api {
             14 => Api::SyncGroup,
             18 => Api::ApiVersions,
             23 => Api::OffsetForLeaderEpoch,
+            #[cfg(feature = "group-consumer")]
             68 => Api::ConsumerGroupHeartbeat,
             _ => return None,
         })
@@ -120,6 +121,8 @@ pub enum UsageError {
     Negative(i64),
     /// Bytes of a commit's metadata: more than the 32,767 of a string on the wire.
     Metadata(usize),
+    /// `subscribe_pattern` needs 1 to 255 bytes and `group.protocol=consumer`.
+    Pattern,
     /// `subscribe` needs the crate's feature `group`.
     NoGroupFeature,
     /// There is no membership to save: none yet, or the group rebalances.
@@ -384,6 +387,7 @@ impl fmt::Display for UsageError {
             }
             UsageError::Negative(n) => write!(f, "{n} is no partition or offset: it is negative"),
             UsageError::Metadata(bytes) => write!(f, "metadata of {bytes} bytes: a commit has room for 32767"),
+            UsageError::Pattern => f.write_str("subscribe_pattern needs 1 to 255 bytes and group.protocol=consumer"),
             UsageError::NotAMember => f.write_str("not a member of the group now: poll until partitions are assigned"),
             UsageError::Membership => f.write_str(
                 "the saved membership is damaged, or of another group.id or group.instance.id: subscribe instead",

@@ -64,7 +64,7 @@ impl Control<'_> {
     /// The membership with its partitions and positions, to be kept where it outlasts a deep sleep or a restart, and to be taken
     /// up by `Consumer::restore_membership` before the session ends. To be called when everything that was handed out is
     /// processed and committed, and followed by `drop`, not by `close`, with which a member without `group.instance.id` leaves.
-    /// 23 bytes and those of the member id, and for each partition 18 and its topic's name once.
+    /// 23 bytes and those of the member id, and for each partition 18 and its topic's name once. Of the classic protocol only.
     ///
     /// # Errors
     /// [`UsageError::NotAMember`] while the group rebalances, and without one; [`Resource::Membership`].
@@ -72,7 +72,7 @@ impl Control<'_> {
         let group = &self.state.group;
         let settled =
             group.phase == Phase::Stable && group.handover == Handover::None && !group.synced && !group.rejoin;
-        if self.state.mode != Mode::Subscribed || !settled {
+        if self.state.mode != Mode::Subscribed || !settled || self.is_next_gen() {
             return Err(UsageError::NotAMember.into());
         }
         let have = buffer.len();
@@ -97,6 +97,9 @@ impl Control<'_> {
     pub(crate) fn restore_membership(&mut self, topics: &[&str], saved: &[u8]) -> Result<(), Error> {
         if self.state.mode != Mode::Nothing {
             return Err(UsageError::SubscriptionType.into());
+        }
+        if self.is_next_gen() {
+            return Err(UsageError::Membership.into());
         }
         let damaged = || Error::Usage(UsageError::Membership);
         let (bytes, sum) = saved.split_last_chunk().ok_or_else(damaged)?;

@@ -55,7 +55,7 @@ pub const EXTENDED: &[Stage] = &[
 ];
 
 /// All features of core but defmt, whose logger only a device has.
-const ON_A_HOST: &str = "std,group-sticky,json,postcard,log,crc-table-1k";
+const ON_A_HOST: &str = "std,group-sticky,group-consumer,json,postcard,log,crc-table-1k";
 
 fn fmt() -> Outcome {
     cargo("fmt --all --check")
@@ -71,7 +71,7 @@ fn clippy() -> Outcome {
 
 fn targets() -> Outcome {
     for target in ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"] {
-        for features in ["", "--features group", "--features group-sticky,crc-table-1k,defmt"] {
+        for features in ["", "--features group", "--features group-sticky,group-consumer,crc-table-1k,defmt"] {
             cargo(&format!("build -p nanokafka --no-default-features --target {target} {features}"))?;
         }
     }
@@ -107,7 +107,7 @@ fn fuzz() -> Outcome {
 /// The panic handler of these programs calls a symbol that does not exist.
 fn panics() -> Outcome {
     for target in ["thumbv6m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"] {
-        for features in ["", "--features group,crc-table-1k", "--features group-sticky"] {
+        for features in ["", "--features group,crc-table-1k", "--features group-sticky,group-consumer"] {
             cargo(&format!(
                 "build --release --manifest-path host-tests/device/Cargo.toml --target {target} {features}"
             ))?;
