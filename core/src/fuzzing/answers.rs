@@ -252,7 +252,7 @@ fn ask(consumer: &mut Consumer<'_, Superloop>, api: Api, version: i16, now: Inst
     let crate::state::Names::Exclusive(names) = &mut control.names else { unreachable!("nothing is lent") };
     for at in strings::entries(names, state.names_used).collect::<Vec<_>>() {
         let flags = strings::flags(names, at);
-        let mut topics = strings::Strings { bytes: &mut *names, used: &mut state.names_used, ids: false };
+        let mut topics = strings::Strings { bytes: names, used: &mut state.names_used, ids: false };
         topics.set_flags(at, flags | crate::state::topic::KNOWN);
         topics.set_number(at, 4);
         topics.set_id(at, if at == 0 { &ZONES } else { &NO_ID });
