@@ -58,8 +58,11 @@ impl Versions {
 
     /// `(row, version)`, -1 for none.
     fn rows(&self) -> impl Iterator<Item = (&'static (Api, i16, i16, Need), i16)> + '_ {
-        let halves =
-            (0..PROFILE.len()).map(|at| self.0.get(at / 2).copied().unwrap_or(0) >> ((at as u32 & 1) * 4) & 15);
+        let half = |at: usize| match self.0.get(at / 2).copied().unwrap_or(0) {
+            two if at.is_multiple_of(2) => two & 15,
+            two => two >> 4,
+        };
+        let halves = (0..PROFILE.len()).map(half);
         PROFILE.iter().zip(halves.map(|version| i16::from(version).saturating_sub(1)))
     }
 

@@ -57,6 +57,7 @@ pub(super) fn tags<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, ()> {
 }
 
 /// What stands between the items of any API: the number of a tagged field that comes next, or the tags around the whole answer.
+#[cfg_attr(feature = "group-consumer", inline(never))] // in the walk of all answers it would cost more
 pub(crate) fn tag<'a>(p: &mut Progress, i: Bytes<'a>) -> Option<Parsed<'a, ()>> {
     if !p.flexible.is() {
         return None;

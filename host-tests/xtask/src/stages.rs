@@ -107,7 +107,7 @@ fn fuzz() -> Outcome {
 /// The panic handler of these programs calls a symbol that does not exist.
 fn panics() -> Outcome {
     for target in ["thumbv6m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"] {
-        for features in ["", "--features group,crc-table-1k", "--features group-sticky,group-consumer"] {
+        for features in ["", "--features group,crc-table-1k", "--features group-sticky,pattern"] {
             cargo(&format!(
                 "build --release --manifest-path host-tests/device/Cargo.toml --target {target} {features}"
             ))?;
