@@ -51,7 +51,8 @@ pub struct Config<'r> {
     pub fetch_max_bytes: u32,
     /// `max.partition.fetch.bytes`, default 1 MiB; the same remarks.
     pub max_partition_fetch_bytes: u32,
-    /// `fetch.max.wait.ms`, default 10 s. Java has 500 ms; here a waiting fetch delays nobody, so an idle device may set 60 s.
+    /// `fetch.max.wait.ms`, default 10 s. Java has 500 ms; here a waiting fetch delays nobody, so an idle device may set 60 s. With
+    /// more leaders than connections for fetching they take turns of 0.1 to 1 s whatever it says, and each costs a connection.
     pub fetch_max_wait: Duration,
     /// `client.rack` (KIP-392), default none (empty), at most 249 bytes: where the brokers have racks and a selector of replicas,
     /// records are fetched from a follower in the same rack. Brokers from 2.4 on.

@@ -63,6 +63,9 @@ pub(crate) struct Cluster {
     /// Node id of the coordinator, while [`Self::coordinator_known`].
     coordinator: i32,
     pub coordinator_known: bool,
+    /// How often in a row a coordinator that was named has not answered, and since when; told or begun.
+    pub unreached: u8,
+    pub unreached_since: Instant,
     /// Entry of `bootstrap.servers` in use, and how many places were tried since the last success.
     bootstrap: u8,
     tried: u8,
@@ -93,6 +96,8 @@ impl Cluster {
         find: Job::NEW,
         coordinator: 0,
         coordinator_known: false,
+        unreached: 0,
+        unreached_since: Instant::from_millis(0),
         bootstrap: 0,
         tried: 0,
         contacted: false,

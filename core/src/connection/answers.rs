@@ -76,9 +76,13 @@ impl Control<'_> {
                 return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(trailing)));
             }
             let deadline = now.after_millis(self.patience(Api::Fetch));
+            let coordinator = self.state.cluster.coordinator();
             if let Some(link) = self.links.get_mut(link) {
                 link.answered(deadline);
                 link.failures = 0;
+                if coordinator == Some(link.node) {
+                    self.state.cluster.unreached = 0;
+                }
             }
             self.state.plan = true;
             return self.answered(link, api, now);

@@ -4,7 +4,7 @@ use crate::cluster::{address, backoff};
 use crate::config::servers;
 use crate::drive::Op;
 use crate::error::{ConnectError, ProtocolError};
-use crate::state::{Control, Parked};
+use crate::state::{Control, Parked, State};
 use crate::{Api, ConnectionId, Error, Instant, ProtocolErrorKind, TopicName, Transport};
 
 /// How a step failed.
@@ -77,17 +77,27 @@ impl Control<'_> {
         let contacted = self.state.cluster.contacted;
         let limit = self.config.default_api_timeout;
         let error = self.connect_error(index, broken);
+        let State { cluster, .. } = &mut *self.state;
+        let coordinator = cluster.coordinator().filter(|_| index == CONTROL);
         let link = self.links.get_mut(index)?;
+        // whoever names the coordinator answers, again and again, and that one does not
+        if cluster.unreached == 0 {
+            cluster.unreached_since = now;
+        }
         if link.failures == 0 {
             link.failing_since = now;
         }
+        let since = match coordinator {
+            Some(node) if node == link.node => &mut cluster.unreached_since,
+            _ => &mut link.failing_since,
+        };
         let told = match broken {
-            _ if contacted => now >= link.failing_since.after(limit),
+            _ if contacted => now >= since.after(limit),
             Broken::Protocol(_) | Broken::Timeout => true,
             _ => usize::from(link.failures.wrapping_add(1)) % listed == 0,
         };
         if told {
-            link.failing_since = now;
+            *since = now;
         }
         told.then_some(error)
     }
@@ -128,6 +138,14 @@ impl Control<'_> {
             node.asked = false; // it may come back as another version
         }
         if index == CONTROL && lost_answer {
+            if cluster.coordinator() == Some(link.node) {
+                // the first time it has moved, after that the address that is named leads nowhere
+                if let Some(again) = cluster.unreached.checked_sub(1) {
+                    let (first, max) = (self.config.retry_backoff, self.config.retry_backoff_max);
+                    cluster.find.not_before = now.after_millis(backoff(first, max, again, &mut self.state.random));
+                }
+                cluster.unreached = cluster.unreached.saturating_add(1);
+            }
             cluster.lose_coordinator();
         }
         debug!("connection {} lost {} times in a row, again in {} ms", index, failures, wait);

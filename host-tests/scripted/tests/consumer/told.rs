@@ -206,3 +206,20 @@ fn a_leader_that_cannot_validate_is_fetched_from_at_once() {
     assert_eq!(events(&cluster, &mut consumer, 1), ["2 records"]);
     assert!(cluster.millis() < 1_000, "{} ms", cluster.millis());
 }
+
+/// The usual mistake with `advertised.listeners`: the bootstrap server answers, and the address it names does not.
+#[test]
+fn a_group_whose_coordinator_cannot_be_reached_is_told_within_two_minutes() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1);
+    cluster.listen(1, "b1", 9092);
+    cluster.advertise(1, "nowhere", 9092);
+    let config = CONFIG.group_id("g");
+    let mut consumer: Consumer<'_, Async<Net>> =
+        Consumer::new(Storage::boxed(8, 2, 512), config, cluster.net(2), Seed::new([5; 32])).unwrap();
+    consumer.subscribe(&["t"]).unwrap();
+    cluster.time_limit(120_000);
+    let told = cluster.block_on(async { consumer.poll().await.map(|_| ()) });
+    assert!(matches!(told, Err(Error::Transport(_))), "{told:?}");
+    assert!(cluster.requests().len() < 300, "{} requests in {} ms", cluster.requests().len(), cluster.millis());
+}
