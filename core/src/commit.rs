@@ -340,6 +340,7 @@ impl Control<'_> {
                     }
                 };
             }
+            Item::Error(0) => {} // a row may have had one
             Item::Error(code) => self.inbox(CONTROL).error = code,
             Item::Part => {}
         }

@@ -31,7 +31,7 @@ impl Error {
     /// Going on cannot help: drop the consumer, change something, make a new one.
     pub const fn is_fatal(&self) -> bool {
         match self {
-            Error::Config(_) => true,
+            Error::Config(_) | Error::Capacity(Capacity { what: Resource::Connections, .. }) => true,
             Error::Broker(error) => error.fatal,
             _ => false,
         }
@@ -369,7 +369,9 @@ impl fmt::Display for Error {
             Error::Partition(e) => e.fmt(f),
             Error::Protocol(e) => write!(f, "not Kafka: answer to {:?}, byte {}: {}", e.api, e.position, e.kind),
             Error::Transport(e) => write!(f, "no connection to {}:{}: {}", e.host, e.port, e.cause),
-            Error::Timeout(api) => write!(f, "no answer to {api:?} in time (request.timeout.ms)"),
+            Error::Timeout(api) => {
+                write!(f, "no answer to {api:?} in time (request.timeout.ms, default.api.timeout.ms)")
+            }
         }
     }
 }

@@ -192,11 +192,16 @@ impl Control<'_> {
     /// One item of an answer about the cluster.
     pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), Error> {
         let (index, need) = (self.links.get(link).map_or(0, |link| link.node), self.need());
+        let mut others = self.links.iter().enumerate().filter(|&(other, _)| other != link);
+        let alone = !others.any(|(_, other)| other.asks_versions(index));
         let cluster = &mut self.state.cluster;
         let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
         match item {
             api_versions::Item::Error(0) => {
-                (node.versions, node.asked) = (nodes::Versions::NEW, false);
+                // what another connection reads or has read of the same list must not vanish in between
+                if alone && !node.asked {
+                    node.versions = nodes::Versions::NEW;
+                }
                 cluster.mismatch = (0, 0, -1);
             }
             api_versions::Item::Error(code) => {
@@ -217,14 +222,8 @@ impl Control<'_> {
     pub(crate) fn versions_done(&mut self, link: usize) -> Result<(), (Api, ProtocolErrorKind)> {
         let index = self.links.get(link).map_or(0, |link| link.node);
         let need = self.need();
-        // another connection's answer has begun meanwhile, and with it the list: it will tell
-        let others = self
-            .links
-            .iter()
-            .enumerate()
-            .any(|(other, found)| other != link && found.asks_versions(index) && found.is_answered());
         let cluster = &mut self.state.cluster;
-        let Some(node) = cluster.nodes.get_mut(index).filter(|_| !others) else { return Ok(()) };
+        let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
         node.asked = true;
         self.state.plan = true; // others wait for it
         match node.versions.missing(need) {

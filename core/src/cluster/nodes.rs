@@ -82,8 +82,9 @@ impl Versions {
         for (at, (key, our_min, our_max, _)) in PROFILE.iter().enumerate() {
             let chosen = max.min(*our_max);
             let shift = (at as u32 & 1) * 4;
-            if let (true, Some(two)) = (*key as i16 == api && chosen >= min.max(*our_min), self.0.get_mut(at / 2)) {
-                *two = *two & !(15 << shift) | (chosen.saturating_add(1) as u8) << shift;
+            let shared = if chosen >= min.max(*our_min) { chosen.saturating_add(1) as u8 } else { 0 };
+            if let (true, Some(two)) = (*key as i16 == api, self.0.get_mut(at / 2)) {
+                *two = *two & !(15 << shift) | shared << shift;
             }
         }
     }

@@ -44,7 +44,7 @@ impl Control<'_> {
         };
         #[cfg(not(feature = "group"))]
         let (member, stable) = (false, false);
-        let speaks = state.mode == Mode::Assigned || member && stable;
+        let speaks = state.mode != Mode::Subscribed || member && stable;
         consider(commit.job.wanted && speaks, commit.job.not_before, Api::OffsetCommit);
         let metadata = &state.cluster.metadata;
         // while a record borrows one of their names, nothing could be noted of topics

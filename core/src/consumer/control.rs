@@ -42,7 +42,8 @@ impl Control<'_> {
     }
 
     /// Goes on at `offset`, at once: records on their way from elsewhere are dropped, also those that are lent. An offset
-    /// that is not in the log is handled by `auto.offset.reset`. The next commit covers what is before it.
+    /// that is not in the log is handled by `auto.offset.reset`. The next commit covers what is before it, unless only what is marked
+    /// is to be committed (`auto_commit_marks`).
     ///
     /// # Errors
     /// [`UsageError::NotAssigned`], [`UsageError::Negative`].
@@ -50,9 +51,12 @@ impl Control<'_> {
         if offset < 0 {
             return Err(UsageError::Negative(offset).into());
         }
+        let marks = self.config.auto_commit_marks;
         let slot = self.assigned(partition)?;
         slot.jump(offset);
-        slot.acknowledge(offset);
+        if !marks {
+            slot.acknowledge(offset);
+        }
         slot.epoch = -1;
         self.sought(partition);
         Ok(())

@@ -357,6 +357,7 @@ impl<'r, IO> Consumer<'r, IO> {
         if control.commits_automatically() {
             control.want_commit();
         }
+        control.state.commit.auto_at = Instant::NEVER;
         #[cfg(feature = "group")]
         control.leave_after_commit();
     }
@@ -384,7 +385,9 @@ fn finish<T: Transport + ?Sized>(
         let id = ConnectionId::new(index);
         match link.phase {
             Phase::Down => {}
-            Phase::Up | Phase::Closing if now < deadline && net.poll_close(cx, id).is_pending() => pending = true,
+            Phase::Up | Phase::Closing if now < deadline && net.poll_close(cx, id).is_pending() => {
+                (link.phase, pending) = (Phase::Closing, true);
+            }
             Phase::Up | Phase::Closing if now < deadline => link.reset(),
             _ => {
                 net.abort(id);

@@ -477,7 +477,9 @@ impl Control<'_> {
         match code {
             ErrorCode::REBALANCE_IN_PROGRESS => self.state.group.rejoin = true,
             ErrorCode::ILLEGAL_GENERATION => self.lose_membership(false),
-            ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::FENCED_MEMBER_EPOCH => self.lose_membership(true),
+            ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
+            #[cfg(feature = "group-consumer")]
+            ErrorCode::FENCED_MEMBER_EPOCH if self.is_next_gen() => self.lose_membership(true),
             // KIP-848: it is sent again with the epoch that the next heartbeat brings
             #[cfg(feature = "group-consumer")]
             ErrorCode::STALE_MEMBER_EPOCH => self.state.group.beat_now(),

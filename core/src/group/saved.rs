@@ -140,8 +140,15 @@ impl Control<'_> {
                 group.session_ends = sent.after(self.config.session_timeout);
                 group.job.done();
             }
-            ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION => group.phase = Phase::Out,
-            ErrorCode::UNKNOWN_MEMBER_ID => (group.phase, group.member_len) = (Phase::Out, 0),
+            ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID => {
+                group.phase = Phase::Out;
+                if code == ErrorCode::UNKNOWN_MEMBER_ID {
+                    group.member_len = 0;
+                }
+                // others may have had them meanwhile, and committed
+                let (saved, _) = self.remembered();
+                saved.iter_mut().for_each(|slot| (slot.position, slot.epoch) = (-1, -1));
+            }
             ErrorCode::FENCED_INSTANCE_ID | ErrorCode::GROUP_AUTHORIZATION_FAILED => {
                 return self.give_up(Api::Heartbeat, code);
             }
