@@ -94,7 +94,6 @@ impl Group {
     }
 }
 
-/// Some are kept out of the walk of all answers, where they would cost more.
 impl Control<'_> {
     /// The group speaks this protocol, as far as is known.
     pub(crate) fn is_next_gen(&self) -> bool {
@@ -113,7 +112,6 @@ impl Control<'_> {
     }
 
     /// A heartbeat is about to be written.
-    #[inline(never)]
     pub(crate) fn begin_beat(&mut self, now: Instant) {
         let State { group, random, .. } = &mut *self.state;
         if group.member_len == 0 {
@@ -131,7 +129,6 @@ impl Control<'_> {
         group.heartbeat_at = now.after_millis(group.next.interval.into());
     }
 
-    #[inline(never)]
     pub(crate) fn encode_beat(&self, e: &mut Encoder<'_>, version: i16) {
         let (config, group) = (self.config, &self.state.group);
         let statically = !config.group_instance_id.is_empty();
@@ -164,7 +161,7 @@ impl Control<'_> {
         }
     }
 
-    #[inline(never)]
+    #[inline(never)] // in the walk of all answers it would cost more
     pub(crate) fn beat_item(&mut self, item: Item<'_>, now: Instant) {
         let takes = self.state.group.next.takes;
         match item {
@@ -293,7 +290,6 @@ impl Control<'_> {
         self.state.group.job.not_before = now.after(self.config.session_timeout);
     }
 
-    #[inline(never)]
     fn beat_refused(&mut self, code: ErrorCode, now: Instant) -> Result<(), Error> {
         warn!("group: heartbeat: {}", code);
         let State { group, cluster, .. } = &mut *self.state;
