@@ -228,11 +228,11 @@ fn to_resume(shared: &Shared, id: usize) -> Vec<(&'static str, i32)> {
     found
 }
 
-/// What was just assigned and is to begin elsewhere than the group has committed.
+/// What was assigned a moment ago and is to begin elsewhere than the group has committed.
 fn to_seek(shared: &Shared, id: usize) -> Option<(TopicPartition<'static>, i64)> {
     let mut world = shared.borrow_mut();
     let restless = world.members[id].style.restless;
-    if world.healed || world.members[id].random.below(200) >= restless {
+    if world.healed || world.members[id].random.below(1_000) >= restless {
         return None;
     }
     let part = world.fresh_part(id)?;
@@ -270,6 +270,9 @@ async fn asynchronous(
         }
         for (topic, partition) in to_resume(&shared, id) {
             let _ = consumer.resume(TopicPartition::new(topic, partition)); // it may be lost by now
+        }
+        if let Some((partition, target)) = to_seek(&shared, id) {
+            let _ = consumer.seek(partition, target); // it may be lost by now
         }
         shared.borrow_mut().enter_poll(id);
         let polled = {
@@ -329,9 +332,6 @@ async fn asynchronous(
             Ok(event) => {
                 revoked = matches!(event, Event::Revoked(_));
                 told(&shared, id, event);
-                if let Some((partition, target)) = to_seek(&shared, id) {
-                    consumer.seek(partition, target).expect("it is assigned");
-                }
             }
             Err(error) => {
                 shared.borrow_mut().error(id, &error);
@@ -405,6 +405,9 @@ async fn superloop(
         for (topic, partition) in to_resume(&shared, id) {
             let _ = consumer.resume(TopicPartition::new(topic, partition)); // it may be lost by now
         }
+        if let Some((partition, target)) = to_seek(&shared, id) {
+            let _ = consumer.seek(partition, target); // it may be lost by now
+        }
         shared.borrow_mut().enter_poll(id);
         let mut revoked = false;
         let polled = consumer.poll(cluster.now(), &mut net);
@@ -461,9 +464,6 @@ async fn superloop(
             Ok(Some(event)) => {
                 revoked = matches!(event, Event::Revoked(_));
                 told(&shared, id, event);
-                if let Some((partition, target)) = to_seek(&shared, id) {
-                    consumer.seek(partition, target).expect("it is assigned");
-                }
             }
             Err(error) => {
                 shared.borrow_mut().error(id, &error);
