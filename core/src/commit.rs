@@ -75,6 +75,7 @@ fn is_retriable(code: ErrorCode) -> bool {
             | ErrorCode::UNSTABLE_OFFSET_COMMIT
             | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
             | ErrorCode::UNKNOWN_SERVER_ERROR
+            | ErrorCode::STALE_MEMBER_EPOCH
     )
 }
 
@@ -193,12 +194,18 @@ impl Control<'_> {
 
     /// All of the answer is read.
     pub(crate) fn commit_done(&mut self, now: Instant) {
+        // a broker that assigns takes back what is deleted; a topic made anew has no use for the offset
+        #[cfg(feature = "group")]
+        let gone = self.is_next_gen() && self.state.group.handover == crate::group::Handover::Committing;
+        #[cfg(not(feature = "group"))]
+        let gone = false;
         let omitted = self.slots().iter().any(|slot| slot.is(Slot::COMMITTING));
         self.recommit();
         let State { commit, cluster, random, .. } = &mut *self.state;
         commit.in_flight = false;
         let code = ErrorCode(commit.code);
-        let hopeless = code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION && commit.job.failures >= UNKNOWN_TOPIC_TRIES;
+        let tries = if gone { 0 } else { UNKNOWN_TOPIC_TRIES };
+        let hopeless = code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION && commit.job.failures >= tries;
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
         }
@@ -333,6 +340,7 @@ impl Control<'_> {
                     }
                 };
             }
+            Item::Error(0) => {} // a row may have had one
             Item::Error(code) => self.inbox(CONTROL).error = code,
             Item::Part => {}
         }

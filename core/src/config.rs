@@ -20,6 +20,12 @@ pub struct Config<'r> {
     /// Only a list of nothing but `CooperativeSticky` lets a member keep its partitions while the group
     /// rebalances (KIP-429), since each of the others needs all members to give up theirs before.
     pub partition_assignment_strategy: &'r [Assignor],
+    /// `group.protocol`, default classic. With [`GroupProtocol::Consumer`] heartbeats, session and assignment are the broker's
+    /// business: `session_timeout`, `heartbeat_interval` and `partition_assignment_strategy` must keep their defaults then.
+    /// Other values than classic take 16 more bytes for each topic of those for names.
+    pub group_protocol: GroupProtocol,
+    /// `group.remote.assignor`, default the broker's choice (empty): `uniform` or `range`, with [`group_protocol`](Self::group_protocol).
+    pub group_remote_assignor: &'r str,
     /// `group.instance.id` (KIP-345), default none (empty): at most 91 bytes of letters, digits, `.`, `_`, `-`.
     /// A member with it survives a restart within the session without a rebalance, and does not leave on close.
     pub group_instance_id: &'r str,
@@ -110,6 +116,19 @@ impl Assignor {
     }
 }
 
+/// `group.protocol`: how the members of a group share its partitions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum GroupProtocol {
+    /// A member computes the assignment. All brokers have it.
+    Classic,
+    /// The broker computes it (KIP-848): Kafka from 4.0. Needs the feature `group-consumer`.
+    Consumer,
+    /// Not in Java: `Consumer` where the coordinator has it, otherwise `Classic`. Without the feature `group-consumer` classic.
+    Auto,
+}
+
 /// `auto.offset.reset`: where to begin without a committed offset, or with one that is no longer in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -158,6 +177,8 @@ impl<'r> Config<'r> {
                 #[cfg(feature = "group-sticky")]
                 Assignor::CooperativeSticky,
             ],
+            group_protocol: GroupProtocol::Classic,
+            group_remote_assignor: "",
             group_instance_id: "",
             session_timeout: Duration::from_secs(45),
             heartbeat_interval: Duration::from_secs(3),
@@ -190,6 +211,8 @@ impl<'r> Config<'r> {
         client_id: &'r str,
         group_id: &'r str,
         partition_assignment_strategy: &'r [Assignor],
+        group_protocol: GroupProtocol,
+        group_remote_assignor: &'r str,
         group_instance_id: &'r str,
         session_timeout: Duration,
         heartbeat_interval: Duration,
@@ -247,6 +270,25 @@ impl<'r> Config<'r> {
             "group.instance.id",
             "used with group.id",
         )?;
+        if self.group_protocol == GroupProtocol::Consumer {
+            let defaults = Config::new("");
+            must(
+                cfg!(feature = "group-consumer"),
+                "group.protocol",
+                "classic: the feature `group-consumer` is not built in",
+            )?;
+            let brokers = "left alone with group.protocol=consumer: it is the broker's";
+            must(self.session_timeout == defaults.session_timeout, "session.timeout.ms", brokers)?;
+            must(self.heartbeat_interval == defaults.heartbeat_interval, "heartbeat.interval.ms", brokers)?;
+            let assignors = self.partition_assignment_strategy == defaults.partition_assignment_strategy;
+            must(assignors, "partition.assignment.strategy", brokers)?;
+        }
+        must(
+            self.group_remote_assignor.is_empty() || self.group_protocol != GroupProtocol::Classic,
+            "group.remote.assignor",
+            "used with group.protocol=consumer",
+        )?;
+        must(self.group_remote_assignor.len() <= NAME_MAX, "group.remote.assignor", "at most 249 bytes")?;
         let positive = [
             (self.heartbeat_interval, "heartbeat.interval.ms"),
             (self.session_timeout, "session.timeout.ms"),
@@ -279,6 +321,16 @@ impl<'r> Config<'r> {
             must(bytes <= i32::MAX as u32, key, "at most 2147483647 bytes")?;
         }
         must(self.fetch_min_bytes > 0, "fetch.min.bytes", "at least 1: with 0 the broker answers without end")
+    }
+
+    /// Topics may be known by their ids.
+    pub(crate) fn has_topic_ids(&self) -> bool {
+        cfg!(feature = "group-consumer") && self.group_protocol != GroupProtocol::Classic
+    }
+
+    /// Bytes of a topic's entry beside its name.
+    pub(crate) fn topic_entry(&self) -> usize {
+        crate::strings::ENTRY + if self.has_topic_ids() { crate::strings::ID } else { 0 }
     }
 }
 
@@ -342,6 +394,24 @@ mod tests {
             (good.partition_assignment_strategy(&[Assignor::Range; 2]), "partition.assignment.strategy"),
             (good.group_instance_id("a b"), "group.instance.id"),
             (good.group_id("").group_instance_id("i"), "group.instance.id"),
+            (good.group_remote_assignor("uniform"), "group.remote.assignor"),
+            #[cfg(not(feature = "group-consumer"))]
+            (good.group_protocol(GroupProtocol::Consumer), "group.protocol"),
+            #[cfg(feature = "group-consumer")]
+            (
+                good.group_protocol(GroupProtocol::Consumer).session_timeout(Duration::from_secs(30)),
+                "session.timeout.ms",
+            ),
+            #[cfg(feature = "group-consumer")]
+            (
+                good.group_protocol(GroupProtocol::Consumer).heartbeat_interval(Duration::from_secs(1)),
+                "heartbeat.interval.ms",
+            ),
+            #[cfg(all(feature = "group-consumer", feature = "group-sticky"))]
+            (
+                good.group_protocol(GroupProtocol::Consumer).partition_assignment_strategy(&[Assignor::Range]),
+                "partition.assignment.strategy",
+            ),
             (good.heartbeat_interval(Duration::from_secs(16)), "heartbeat.interval.ms"),
             (good.heartbeat_interval(Duration::ZERO), "heartbeat.interval.ms"),
             (good.max_poll_interval(Duration::ZERO), "max.poll.interval.ms"),

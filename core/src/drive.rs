@@ -336,7 +336,8 @@ fn receive<T: Transport + ?Sized>(
             if !read {
                 return late(c, index, now).map(|()| Turn::Moved(moved));
             }
-            *c.inbox(index) = Inbox::NEW;
+            let request = link.awaiting();
+            *c.inbox(index) = Inbox::of(request);
             moved = true;
             continue;
         }
@@ -383,6 +384,7 @@ fn fetch<T: Transport + ?Sized>(
     if window.is_some() {
         c.state.plan |= matches!(op, Op::Offsets(_)) && c.links.iter().skip(1).any(Link::is_answered);
         c.plan(net, op, now)?;
+        moved |= c.state.plan; // what was decided calls for more
     }
     for index in CONTROL + 1..c.links.len() {
         moved |= c.pump_out(index, net, now, cx, op).map_err(|failure| (index, failure))?;

@@ -31,7 +31,7 @@ impl Error {
     /// Going on cannot help: drop the consumer, change something, make a new one.
     pub const fn is_fatal(&self) -> bool {
         match self {
-            Error::Config(_) => true,
+            Error::Config(_) | Error::Capacity(Capacity { what: Resource::Connections, .. }) => true,
             Error::Broker(error) => error.fatal,
             _ => false,
         }
@@ -68,6 +68,8 @@ pub enum Api {
     ApiVersions = 18,
     /// Where a leader's epoch ended: whether the log was truncated (KIP-320).
     OffsetForLeaderEpoch = 23,
+    /// All of a membership in the group protocol of KIP-848.
+    ConsumerGroupHeartbeat = 68,
 }
 
 impl Api {
@@ -85,6 +87,8 @@ impl Api {
             14 => Api::SyncGroup,
             18 => Api::ApiVersions,
             23 => Api::OffsetForLeaderEpoch,
+            #[cfg(feature = "group-consumer")]
+            68 => Api::ConsumerGroupHeartbeat,
             _ => return None,
         })
     }
@@ -117,6 +121,8 @@ pub enum UsageError {
     Negative(i64),
     /// Bytes of a commit's metadata: more than the 32,767 of a string on the wire.
     Metadata(usize),
+    /// `subscribe_pattern` needs 1 to 255 bytes and `group.protocol=consumer`.
+    Pattern,
     /// `subscribe` needs the crate's feature `group`.
     NoGroupFeature,
     /// There is no membership to save: none yet, or the group rebalances.
@@ -363,7 +369,9 @@ impl fmt::Display for Error {
             Error::Partition(e) => e.fmt(f),
             Error::Protocol(e) => write!(f, "not Kafka: answer to {:?}, byte {}: {}", e.api, e.position, e.kind),
             Error::Transport(e) => write!(f, "no connection to {}:{}: {}", e.host, e.port, e.cause),
-            Error::Timeout(api) => write!(f, "no answer to {api:?} in time (request.timeout.ms)"),
+            Error::Timeout(api) => {
+                write!(f, "no answer to {api:?} in time (request.timeout.ms, default.api.timeout.ms)")
+            }
         }
     }
 }
@@ -381,6 +389,7 @@ impl fmt::Display for UsageError {
             }
             UsageError::Negative(n) => write!(f, "{n} is no partition or offset: it is negative"),
             UsageError::Metadata(bytes) => write!(f, "metadata of {bytes} bytes: a commit has room for 32767"),
+            UsageError::Pattern => f.write_str("subscribe_pattern needs 1 to 255 bytes and group.protocol=consumer"),
             UsageError::NotAMember => f.write_str("not a member of the group now: poll until partitions are assigned"),
             UsageError::Membership => f.write_str(
                 "the saved membership is damaged, or of another group.id or group.instance.id: subscribe instead",

@@ -65,6 +65,7 @@
 //! |---|---|---|
 //! | `group` | [`subscribe`](Consumer::subscribe): consumer groups, classic protocol, range assignor | |
 //! | `group-sticky` | `group`; round robin, sticky and cooperative sticky [assignors](Assignor), incremental rebalances | |
+//! | `group-consumer` | `group`; [`GroupProtocol::Consumer`], the protocol of KIP-848 | |
 //! | `crc-table-1k` | CRC-32C by a table of 1 KB instead of 64 bytes | |
 //! | `json`, `postcard` | values as types of `serde` | |
 //! | `defmt` | `defmt::Format` for what users see, as errors and events' payloads | |
@@ -92,10 +93,10 @@ mod drive;
 mod error;
 mod event;
 mod fetch;
-#[cfg(any(feature = "fuzzing", all(test, feature = "group")))]
+#[cfg(any(feature = "fuzzing", all(test, feature = "group-consumer")))]
 #[doc(hidden)]
 pub mod fuzzing;
-#[cfg(all(test, feature = "group"))]
+#[cfg(all(test, feature = "group-consumer"))]
 mod golden;
 #[cfg(feature = "group")]
 mod group;
@@ -110,7 +111,7 @@ mod transport;
 mod wire;
 
 pub use cluster::nodes::{BROKERS, HOST_BYTES};
-pub use config::{Assignor, Config, LargeRecords, OffsetReset};
+pub use config::{Assignor, Config, GroupProtocol, LargeRecords, OffsetReset};
 pub use connection::SEND_BUFFER;
 pub use consumer::large_record::LargeRecord;
 pub use consumer::records::{Header, Headers, Record, Records, TimestampType};

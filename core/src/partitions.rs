@@ -46,6 +46,8 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// No flag: all slots.
+    pub const ANY: u16 = 0;
     /// The application wants nothing of it now.
     pub const PAUSED: u16 = 1;
     /// A seek came after the requests that are out: their records of this partition are dropped.

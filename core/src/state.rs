@@ -182,6 +182,9 @@ pub(crate) mod topic {
     /// Another member of the group that we lead subscribes to it.
     #[cfg_attr(not(feature = "group"), allow(dead_code))]
     pub const GROUP: u8 = 8;
+    /// It matches the pattern that is subscribed to, by what the broker assigns.
+    #[cfg_attr(not(feature = "group-consumer"), allow(dead_code))]
+    pub const ASSIGNED: u8 = 16;
 }
 
 /// The control half of a consumer: everything but the bytes that may be lent. Nothing here does I/O; commands take effect
@@ -227,9 +230,10 @@ impl Control<'_> {
     }
 
     pub(crate) fn topics(&mut self) -> Strings<'_> {
+        let (used, ids) = (&mut self.state.names_used, self.config.has_topic_ids());
         match &mut self.names {
-            Names::Exclusive(bytes) => Strings { bytes, used: &mut self.state.names_used },
-            Names::Shared(_) => Strings { bytes: &mut [], used: &mut self.state.names_used },
+            Names::Exclusive(bytes) => Strings { bytes, used, ids },
+            Names::Shared(_) => Strings { bytes: &mut [], used, ids },
         }
     }
 
@@ -280,7 +284,9 @@ impl Control<'_> {
         }
         let mut at = 0;
         while at < self.state.names_used {
-            let used = strings::flags(&self.names, at) & (topic::SUBSCRIBED | topic::GROUP) != 0
+            let used = strings::flags(&self.names, at)
+                & (topic::SUBSCRIBED | topic::GROUP | topic::ASSIGNED | strings::PATTERN)
+                != 0
                 || self.slots().iter().any(|slot| slot.topic == at);
             if used {
                 at = strings::behind(&self.names, at);

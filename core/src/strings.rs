@@ -3,16 +3,29 @@
 //! ```text
 //! [length u8][flags u8][number u32 LE][bytes] [length ..  up to `used`
 //! ```
+//! Where topics are known by id too (KIP-516), the id's 16 bytes follow the name's.
 //! A name is known by the offset of its entry, which is stable until an entry before it is removed.
-use crate::wire::primitives::{copy, move_down};
+use crate::wire::primitives::{copy, move_down, TopicId, NO_ID};
 
 /// Bytes of an entry in front of its name.
 pub(crate) const ENTRY: usize = 6;
+
+/// Bytes of an id behind a name.
+pub(crate) const ID: usize = 16;
+
+/// Flag of an entry with an id.
+const HAS_ID: u8 = 128;
+
+/// Flag of an entry that is no name but a pattern of names.
+#[cfg_attr(not(feature = "group-consumer"), allow(dead_code))]
+pub(crate) const PATTERN: u8 = 64;
 
 /// A view; `used <= bytes.len() <= 65,535`.
 pub(crate) struct Strings<'a> {
     pub bytes: &'a mut [u8],
     pub used: &'a mut u16,
+    /// New entries have room for an id.
+    pub ids: bool,
 }
 
 /// The name at `at`, empty if there is none.
@@ -40,12 +53,28 @@ pub(crate) fn entries(bytes: &[u8], used: u16) -> impl Iterator<Item = u16> + Cl
 /// Offset of the entry after the one at `at`.
 pub(crate) fn behind(bytes: &[u8], at: u16) -> u16 {
     let len = bytes.get(usize::from(at)).copied().unwrap_or(0);
-    at.saturating_add(ENTRY as u16).saturating_add(len.into())
+    let id = if has_id(bytes, at) { ID as u16 } else { 0 };
+    at.saturating_add(ENTRY as u16).saturating_add(len.into()).saturating_add(id)
+}
+
+fn has_id(bytes: &[u8], at: u16) -> bool {
+    cfg!(feature = "group-consumer") && flags(bytes, at) & HAS_ID != 0
+}
+
+pub(crate) fn is_pattern(bytes: &[u8], at: u16) -> bool {
+    cfg!(feature = "group-consumer") && flags(bytes, at) & PATTERN != 0
+}
+
+/// The id of an entry that has one.
+pub(crate) fn id(bytes: &[u8], at: u16) -> &TopicId {
+    let end = usize::from(behind(bytes, at));
+    let id = bytes.get(..end).and_then(|entry| entry.last_chunk()).filter(|_| has_id(bytes, at));
+    id.unwrap_or(&NO_ID)
 }
 
 /// The entry of `wanted`.
 pub(crate) fn find(bytes: &[u8], used: u16, wanted: &str) -> Option<u16> {
-    entries(bytes, used).find(|&at| name(bytes, at) == wanted)
+    entries(bytes, used).find(|&at| name(bytes, at) == wanted && !is_pattern(bytes, at))
 }
 
 pub(crate) fn flags(bytes: &[u8], at: u16) -> u8 {
@@ -63,15 +92,28 @@ impl Strings<'_> {
     /// # Errors
     /// Bytes needed in all.
     pub fn insert(&mut self, wanted: &str) -> Result<u16, usize> {
-        if let Some(at) = find(self.bytes, *self.used, wanted) {
-            return Ok(at);
+        match find(self.bytes, *self.used, wanted) {
+            Some(at) => Ok(at),
+            None => self.append(wanted),
         }
+    }
+
+    /// A new entry.
+    ///
+    /// # Errors
+    /// Bytes needed in all.
+    pub fn append(&mut self, wanted: &str) -> Result<u16, usize> {
         let at = *self.used;
-        let end = usize::from(at).saturating_add(ENTRY).saturating_add(wanted.len());
+        let (room, flags) = if cfg!(feature = "group-consumer") && self.ids { (ID, HAS_ID) } else { (0, 0) };
+        let end = usize::from(at).saturating_add(ENTRY).saturating_add(wanted.len()).saturating_add(room);
         match (self.bytes.get_mut(usize::from(at)..end), u16::try_from(end), u8::try_from(wanted.len())) {
             (Some(entry), Ok(end), Ok(len)) => {
-                copy(entry, &[len, 0, 0, 0, 0, 0]);
-                copy(entry.get_mut(ENTRY..).unwrap_or_default(), wanted.as_bytes());
+                copy(entry, &[len, flags, 0, 0, 0, 0]);
+                let name = entry.get_mut(ENTRY..).unwrap_or_default();
+                copy(name, wanted.as_bytes());
+                if flags != 0 {
+                    copy(name.get_mut(wanted.len()..).unwrap_or_default(), &NO_ID);
+                }
                 *self.used = end;
                 Ok(at)
             }
@@ -99,7 +141,18 @@ impl Strings<'_> {
 
     pub fn set_flags(&mut self, at: u16, flags: u8) {
         if let Some(byte) = self.bytes.get_mut(usize::from(at).saturating_add(1)) {
-            *byte = flags;
+            *byte = flags & !HAS_ID | *byte & HAS_ID;
+        }
+    }
+
+    /// Of an entry that has room for it.
+    #[cfg(feature = "group-consumer")]
+    pub fn set_id(&mut self, at: u16, id: &TopicId) {
+        let end = usize::from(behind(self.bytes, at));
+        if let (true, Some(entry)) = (has_id(self.bytes, at), self.bytes.get_mut(..end)) {
+            if let Some(room) = entry.last_chunk_mut::<ID>() {
+                *room = *id;
+            }
         }
     }
 
@@ -117,7 +170,7 @@ mod tests {
     #[test]
     fn keeps_names_once_and_closes_gaps() {
         let (mut bytes, mut used) = ([0; 40], 0);
-        let mut strings = Strings { bytes: &mut bytes, used: &mut used };
+        let mut strings = Strings { bytes: &mut bytes, used: &mut used, ids: false };
         let a = strings.insert("alpha").unwrap();
         let b = strings.insert("b").unwrap();
         let c = strings.insert("gamma").unwrap();
@@ -134,5 +187,21 @@ mod tests {
         assert_eq!(entries(&bytes, used).collect::<std::vec::Vec<_>>(), [a, c]);
         assert_eq!(find(&bytes, used, "b"), None);
         assert_eq!(name(&bytes, 1000), "");
+    }
+
+    #[test]
+    #[cfg(feature = "group-consumer")]
+    fn ids_stand_behind_names_and_survive_flags() {
+        let (mut bytes, mut used) = ([0xaa; 60], 0);
+        let mut strings = Strings { bytes: &mut bytes, used: &mut used, ids: true };
+        let (a, b) = (strings.insert("alpha").unwrap(), strings.insert("b").unwrap());
+        assert_eq!((b, strings.insert("c")), (5 + 22, Err(5 + 1 + 1 + 3 * 22)));
+        strings.set_id(a, &[7; 16]);
+        strings.set_flags(a, 1);
+        strings.clear_flags(u8::MAX);
+        assert_eq!((id(strings.bytes, a), id(strings.bytes, b)), (&[7; 16], &NO_ID));
+        assert_eq!((name(strings.bytes, a), name(strings.bytes, b)), ("alpha", "b"));
+        assert_eq!(strings.remove(a), 27);
+        assert_eq!((used, name(&bytes, 0), id(&bytes, 0)), (23, "b", &NO_ID));
     }
 }

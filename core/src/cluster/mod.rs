@@ -11,7 +11,7 @@ use crate::time::millis;
 use crate::wire::{api_versions, find_coordinator, metadata};
 use crate::{strings, Api, Config, Error, ErrorCode, Instant, ProtocolErrorKind, TopicName};
 use core::time::Duration;
-use nodes::{Node, Nodes, BOOTSTRAP};
+use nodes::{Need, Node, Nodes, BOOTSTRAP};
 
 /// Something to ask for until it is answered.
 #[derive(Clone, Copy, Debug)]
@@ -177,14 +177,31 @@ impl Control<'_> {
         }
     }
 
+    /// What a broker must speak.
+    fn need(&self) -> Need {
+        #[cfg(feature = "group-consumer")]
+        if self.state.mode == Mode::Subscribed && self.config.group_protocol == crate::GroupProtocol::Consumer {
+            return Need::Consumer;
+        }
+        match self.config.group_id.is_empty() && self.state.mode != Mode::Subscribed {
+            true => Need::Always,
+            false => Need::Group,
+        }
+    }
+
     /// One item of an answer about the cluster.
     pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), Error> {
-        let index = self.links.get(link).map_or(0, |link| link.node);
+        let (index, need) = (self.links.get(link).map_or(0, |link| link.node), self.need());
+        let mut others = self.links.iter().enumerate().filter(|&(other, _)| other != link);
+        let alone = !others.any(|(_, other)| other.asks_versions(index));
         let cluster = &mut self.state.cluster;
         let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
         match item {
             api_versions::Item::Error(0) => {
-                (node.versions, node.asked) = (nodes::Versions::NEW, false);
+                // what another connection reads or has read of the same list must not vanish in between
+                if alone && !node.asked {
+                    node.versions = nodes::Versions::NEW;
+                }
                 cluster.mismatch = (0, 0, -1);
             }
             api_versions::Item::Error(code) => {
@@ -193,8 +210,7 @@ impl Control<'_> {
             api_versions::Item::Range { api, min, max } => {
                 node.versions.note(api, min, max);
                 node.epochs |= api == Api::Metadata as i16 && max >= 9;
-                let grouped = !self.config.group_id.is_empty() || self.state.mode == Mode::Subscribed;
-                if node.versions.missing(grouped).is_some_and(|(missing, ..)| missing as i16 == api) {
+                if node.versions.missing(need).is_some_and(|(missing, ..)| missing as i16 == api) {
                     cluster.mismatch = (api, min, max);
                 }
             }
@@ -205,18 +221,12 @@ impl Control<'_> {
     /// All of ApiVersions is read.
     pub(crate) fn versions_done(&mut self, link: usize) -> Result<(), (Api, ProtocolErrorKind)> {
         let index = self.links.get(link).map_or(0, |link| link.node);
-        let grouped = !self.config.group_id.is_empty() || self.state.mode == Mode::Subscribed;
-        // another connection's answer has begun meanwhile, and with it the list: it will tell
-        let others = self
-            .links
-            .iter()
-            .enumerate()
-            .any(|(other, found)| other != link && found.asks_versions(index) && found.is_answered());
+        let need = self.need();
         let cluster = &mut self.state.cluster;
-        let Some(node) = cluster.nodes.get_mut(index).filter(|_| !others) else { return Ok(()) };
+        let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
         node.asked = true;
         self.state.plan = true; // others wait for it
-        match node.versions.missing(grouped) {
+        match node.versions.missing(need) {
             None => Ok(()),
             Some((api, min, max)) => {
                 node.asked = false;
@@ -240,7 +250,12 @@ impl Control<'_> {
                 self.note_node(id, host, port);
                 self.state.cluster.named = true;
             }
-            metadata::Item::Topic { error, name, partitions } => self.metadata_topic(error, name, partitions, now),
+            metadata::Item::Topic { error, name, id, partitions } => {
+                #[cfg(feature = "group-consumer")]
+                self.note_topic_id(name, id, now);
+                let _ = id;
+                self.metadata_topic(error, name, partitions, now);
+            }
             metadata::Item::Partition { index, leader, epoch } => self.metadata_partition(index, leader, epoch),
             metadata::Item::Part => {}
         }
@@ -365,6 +380,8 @@ impl Control<'_> {
         let unknown = slots.iter().any(absent)
             || strings::entries(&self.names, self.state.names_used)
                 .any(|at| strings::flags(&self.names, at) & topic::KNOWN == 0);
+        #[cfg(feature = "group-consumer")]
+        let unknown = unknown || self.wants_topic_ids();
         let unnoted = !self.names.is_exclusive();
         let cluster = &mut self.state.cluster;
         if !unknown {

@@ -13,7 +13,8 @@ pub const HOST_BYTES: usize = 320;
 pub(crate) const BOOTSTRAP: u8 = 1;
 
 /// Versions we speak: `(api, lowest, highest, needed)`. The highest is what Kafka 2.3 to 4.x have, the lowest is for 2.1.
-const PROFILE: [(Api, i16, i16, Need); 12] = [
+/// Of an API that is listed twice the second row is for a member of KIP-848.
+const PROFILE: &[(Api, i16, i16, Need)] = &[
     (Api::ApiVersions, 0, 0, Need::Always),
     (Api::Metadata, 7, 7, Need::Always),
     (Api::Fetch, 10, 11, Need::Always),
@@ -26,42 +27,71 @@ const PROFILE: [(Api, i16, i16, Need); 12] = [
     (Api::Heartbeat, 1, 3, Need::Group),
     (Api::LeaveGroup, 1, 2, Need::Group),
     (Api::OffsetForLeaderEpoch, 3, 3, Need::Never),
+    #[cfg(feature = "group-consumer")]
+    (Api::ConsumerGroupHeartbeat, 0, 1, Need::Consumer),
+    #[cfg(feature = "group-consumer")]
+    (Api::Metadata, 12, 12, Need::Consumer),
+    #[cfg(feature = "group-consumer")]
+    (Api::OffsetCommit, 9, 9, Need::Consumer),
+    #[cfg(feature = "group-consumer")]
+    (Api::OffsetFetch, 9, 9, Need::Consumer),
 ];
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Need {
+/// Each includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(crate) enum Need {
     Always,
     Group,
+    /// A member of KIP-848.
+    #[cfg_attr(not(feature = "group-consumer"), allow(dead_code))]
+    Consumer,
     Never,
 }
 
-/// The version of each API that a node and we share, plus 1; 0 for none.
+/// The version of each row that a node and we share, plus 1; 0 for none. Four bits each: none is above 14.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Versions([u8; PROFILE.len()]);
+pub(crate) struct Versions([u8; PROFILE.len().div_ceil(2)]);
 
 impl Versions {
-    pub const NEW: Versions = Versions([0; PROFILE.len()]);
+    pub const NEW: Versions = Versions([0; PROFILE.len().div_ceil(2)]);
 
+    /// `(row, version)`, -1 for none.
+    fn rows(&self) -> impl Iterator<Item = (&'static (Api, i16, i16, Need), i16)> + '_ {
+        let half = |at: usize| match self.0.get(at / 2).copied().unwrap_or(0) {
+            two if at.is_multiple_of(2) => two & 15,
+            two => two >> 4,
+        };
+        let halves = (0..PROFILE.len()).map(half);
+        PROFILE.iter().zip(halves.map(|version| i16::from(version).saturating_sub(1)))
+    }
+
+    /// The newest common version.
     pub fn get(&self, api: Api) -> Option<i16> {
-        let index = PROFILE.iter().position(|row| row.0 == api)?;
-        self.0.get(index).and_then(|&version| i16::from(version).checked_sub(1)).filter(|&version| version >= 0)
+        self.rows().find(|(row, _)| row.0 == api).map(|(_, version)| version).filter(|&version| version >= 0)
+    }
+
+    /// The same for a member of KIP-848.
+    #[cfg(feature = "group-consumer")]
+    pub fn newest(&self, api: Api) -> Option<i16> {
+        self.rows().filter(|(row, version)| row.0 == api && *version >= 0).map(|(_, version)| version).last()
     }
 
     /// Notes the broker's range.
     pub fn note(&mut self, api: i16, min: i16, max: i16) {
-        for ((key, our_min, our_max, _), version) in PROFILE.iter().zip(self.0.iter_mut()) {
+        for (at, (key, our_min, our_max, _)) in PROFILE.iter().enumerate() {
             let chosen = max.min(*our_max);
-            if *key as i16 == api && chosen >= min.max(*our_min) {
-                *version = chosen.saturating_add(1) as u8;
+            let shift = (at as u32 & 1) * 4;
+            let shared = if chosen >= min.max(*our_min) { chosen.saturating_add(1) as u8 } else { 0 };
+            if let (true, Some(two)) = (*key as i16 == api, self.0.get_mut(at / 2)) {
+                *two = *two & !(15 << shift) | shared << shift;
             }
         }
     }
 
     /// The first API without a common version that is needed: `(api, our lowest, our highest)`.
-    pub fn missing(&self, group: bool) -> Option<(Api, i16, i16)> {
-        let needed = |need: Need| need == Need::Always || need == Need::Group && group;
-        let mut rows = PROFILE.iter().zip(self.0.iter());
-        rows.find(|((_, _, _, need), &version)| version == 0 && needed(*need)).map(|(row, _)| (row.0, row.1, row.2))
+    pub fn missing(&self, need: Need) -> Option<(Api, i16, i16)> {
+        self.rows().find(|(row, version)| *version < 0 && row.3 <= need).map(|(row, _)| (row.0, row.1, row.2))
     }
 }
 
@@ -146,7 +176,7 @@ impl Nodes {
             self.forget(index);
         }
         let index = known.or_else(|| self.free(&needed))?;
-        let mut hosts = Strings { bytes: &mut self.hosts, used: &mut self.hosts_used };
+        let mut hosts = Strings { bytes: &mut self.hosts, used: &mut self.hosts_used, ids: false };
         let entry = match hosts.insert(host) {
             Ok(entry) => entry,
             Err(_) => {
@@ -156,7 +186,7 @@ impl Nodes {
                     .find(|&(other, node)| other != index && !needed(other, node))
                     .map(|(other, _)| other)?;
                 self.forget(victim);
-                Strings { bytes: &mut self.hosts, used: &mut self.hosts_used }.insert(host).ok()?
+                Strings { bytes: &mut self.hosts, used: &mut self.hosts_used, ids: false }.insert(host).ok()?
             }
         };
         *self.get_mut(index)? = Node { id, host: entry, port, used: true, listed: true, ..Node::NEW };
@@ -190,7 +220,7 @@ impl Nodes {
         if self.brokers().any(|(_, node)| node.host == host) {
             return; // several brokers behind one name
         }
-        let gap = Strings { bytes: &mut self.hosts, used: &mut self.hosts_used }.remove(host);
+        let gap = Strings { bytes: &mut self.hosts, used: &mut self.hosts_used, ids: false }.remove(host);
         for node in self.nodes.iter_mut().filter(|node| node.used && node.host > host) {
             node.host = node.host.saturating_sub(gap);
         }
@@ -212,8 +242,8 @@ mod tests {
         assert_eq!(versions.get(Api::JoinGroup), Some(5));
         assert_eq!(versions.get(Api::OffsetForLeaderEpoch), None, "min above max");
         versions.note(18, 0, 4);
-        assert_eq!(versions.missing(false), None);
-        assert_eq!(versions.missing(true).map(|missing| missing.0), Some(Api::FindCoordinator));
+        assert_eq!(versions.missing(Need::Always), None);
+        assert_eq!(versions.missing(Need::Group).map(|missing| missing.0), Some(Api::FindCoordinator));
     }
 
     #[test]

@@ -4,9 +4,11 @@ use super::{Broken, CONTROL};
 use crate::connection::failure::Failure;
 use crate::drive::{Op, Ready};
 use crate::state::Control;
-use crate::wire::answer::{Progress, END};
+use crate::wire::answer::{tag, Progress, END};
 #[cfg(feature = "group-sticky")]
 use crate::wire::claims;
+#[cfg(feature = "group-consumer")]
+use crate::wire::consumer_group_heartbeat;
 use crate::wire::primitives::{item, Bytes, Parsed, Stop};
 use crate::wire::{
     api_versions, find_coordinator, list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch,
@@ -66,7 +68,9 @@ impl Control<'_> {
                 _ => Ok(Looked::Moved),
             };
         }
-        if inbox.progress.part == END {
+        let mut progress = inbox.progress;
+        let between = tag(&mut progress, input);
+        if between.is_none() && inbox.progress.part == END {
             let trailing = outstanding.saturating_add(input.len() as u32);
             if trailing > 0 {
                 return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(trailing)));
@@ -79,8 +83,10 @@ impl Control<'_> {
             self.state.plan = true;
             return self.answered(link, api, now);
         }
-        let mut progress = inbox.progress;
-        let parsed = self.item(link, api, request.version, &mut progress, input, op, now);
+        let parsed = match between {
+            Some(parsed) => parsed.map(|(i, ())| (i, Ok(None))),
+            None => self.item(link, api, request.version, &mut progress, input, op, now),
+        };
         let (rest, outcome) = match item(parsed) {
             Ok(parsed) => parsed,
             Err(Stop::More) if outstanding > 0 => {
@@ -177,6 +183,12 @@ impl Control<'_> {
                 let (i, (throttle, error)) = heartbeat::item(p, i)?;
                 (i, done(self.heartbeat_done(throttle, error, now)))
             }
+            #[cfg(feature = "group-consumer")]
+            Api::ConsumerGroupHeartbeat => {
+                let (i, it) = consumer_group_heartbeat::item(p, i)?;
+                self.beat_item(it, now);
+                (i, Ok(None))
+            }
             #[cfg(feature = "group")]
             Api::LeaveGroup => {
                 let (i, _) = heartbeat::item(p, i)?;
@@ -210,6 +222,8 @@ impl Control<'_> {
             Api::JoinGroup => self.join_done(now),
             #[cfg(feature = "group")]
             Api::SyncGroup => self.sync_done(now),
+            #[cfg(feature = "group-consumer")]
+            Api::ConsumerGroupHeartbeat => self.beat_done(now),
             _ => Ok(()),
         };
         result.map(|()| Looked::Done).map_err(Failure::Error)

@@ -7,6 +7,8 @@ use crate::drive::Op;
 #[cfg(feature = "group")]
 use crate::group;
 use crate::state::{Control, Mode};
+#[cfg(feature = "group-consumer")]
+use crate::ProtocolErrorKind;
 use crate::{Api, Instant};
 
 /// What is due, and from when.
@@ -42,7 +44,7 @@ impl Control<'_> {
         };
         #[cfg(not(feature = "group"))]
         let (member, stable) = (false, false);
-        let speaks = state.mode == Mode::Assigned || member && stable;
+        let speaks = state.mode != Mode::Subscribed || member && stable;
         consider(commit.job.wanted && speaks, commit.job.not_before, Api::OffsetCommit);
         let metadata = &state.cluster.metadata;
         // while a record borrows one of their names, nothing could be noted of topics
@@ -59,6 +61,8 @@ impl Control<'_> {
         let committed = matches!(op, Op::Committed(_)) && !commit.answered || speaks && self.wants_committed();
         consider(committed, commit.fetch.not_before, Api::OffsetFetch);
         let best = best?;
+        #[cfg(feature = "group-consumer")]
+        let best = Due { api: if self.is_next_gen() { group::next_gen::api(best.api) } else { best.api }, ..best };
         if needs_coordinator(best.api) && state.cluster.coordinator().is_none() {
             return Some(Due { at: best.at.max(state.cluster.find.not_before), api: Api::FindCoordinator });
         }
@@ -109,7 +113,19 @@ impl Control<'_> {
         if needs_coordinator(due.api) && coordinator.is_some_and(|coordinator| coordinator != node) {
             return close(self, now);
         }
-        let Some(version) = versions.get(due.api) else {
+        #[cfg(feature = "group-consumer")]
+        let version = if self.is_next_gen() && self.state.mode != Mode::Assigned {
+            versions.newest(due.api)
+        } else {
+            versions.get(due.api)
+        };
+        #[cfg(not(feature = "group-consumer"))]
+        let version = versions.get(due.api);
+        let Some(version) = version else {
+            #[cfg(feature = "group-consumer")]
+            if due.api == Api::ConsumerGroupHeartbeat && self.fall_back() {
+                return Ok(true);
+            }
             // asked before a group was needed: ask again, and say what is missing
             if let Some(node) = self.state.cluster.nodes.get_mut(node) {
                 node.asked = false;
@@ -137,6 +153,12 @@ impl Control<'_> {
             Api::Heartbeat => self.state.group.heartbeat_at = now.after(self.config.heartbeat_interval),
             #[cfg(feature = "group-sticky")]
             Api::SyncGroup => self.compute_assignments(now).map_err(Failure::Error)?,
+            #[cfg(feature = "group-consumer")]
+            Api::ConsumerGroupHeartbeat if version == 0 && self.subscribed_pattern().is_some() => {
+                return Err(Failure::Version(due.api, ProtocolErrorKind::Version(1, 1, 0, 0)));
+            }
+            #[cfg(feature = "group-consumer")]
+            Api::ConsumerGroupHeartbeat => self.begin_beat(now),
             #[cfg(feature = "group")]
             Api::JoinGroup => self.state.group.phase = group::Phase::Joining,
             _ => {}

@@ -52,7 +52,7 @@ impl Control<'_> {
                 told
             }
         }?;
-        // what does not concern this call waits for the next `poll`, unless something does already
+        // what does not concern this call waits for the next `poll`
         let concerns = match (op, error) {
             (Op::Event, _) => true,
             (Op::Commit | Op::CommitOffsets(_), Error::Broker(error)) => error.api == Api::FindCoordinator,
@@ -61,11 +61,14 @@ impl Control<'_> {
             (Op::Committed(_) | Op::Offsets(_), error) => !matches!(error, Error::Partition(_)),
             _ => false,
         };
-        if !concerns && matches!(self.state.parked, Parked::Nothing) {
-            self.state.parked = Parked::Error(error);
-            return None;
+        if concerns {
+            return Some(error);
         }
-        Some(error)
+        // what is dropped here comes again while it lasts; what is fatal is the last word
+        if error.is_fatal() || matches!(self.state.parked, Parked::Nothing) {
+            self.state.parked = Parked::Error(error);
+        }
+        None
     }
 
     /// Whether a connection that cannot be made is the application's business by now.

@@ -1,8 +1,9 @@
 //! The part of an answer that has arrived: where its bytes lie in the buffer, and how far it is understood.
-use super::{Broken, Link};
+use super::{Broken, Link, Pending};
 use crate::wire::answer::Progress;
-use crate::wire::primitives::move_down;
-use crate::{ConnectionId, Transport};
+use crate::wire::flexible;
+use crate::wire::primitives::{move_down, Flexible};
+use crate::{Api, ConnectionId, Transport};
 use core::task::{Context, Poll};
 
 /// `start <= end <= buffer.len()`.
@@ -21,6 +22,12 @@ pub(crate) struct Inbox {
 
 impl Inbox {
     pub const NEW: Inbox = Inbox { start: 0, end: 0, position: 0, progress: Progress::NEW, topic: 0, error: 0 };
+
+    /// For the answer to a request.
+    pub fn of(request: Pending) -> Self {
+        let flexible = Api::from_key(request.api).is_some_and(|api| flexible(api, request.version).is());
+        Inbox { progress: Progress::of(Flexible::new(flexible)), ..Inbox::NEW }
+    }
 
     /// What has arrived and is not consumed.
     #[inline(never)]

@@ -89,9 +89,10 @@ impl Control<'_> {
         match api {
             Api::ApiVersions => {}
             Api::Metadata => {
-                let names =
-                    strings::entries(&self.names, self.state.names_used).map(|at| strings::name(&self.names, at));
-                metadata::request(e, names, config.allow_auto_create_topics);
+                let topics = strings::entries(&self.names, self.state.names_used)
+                    .filter(|&at| !strings::is_pattern(&self.names, at))
+                    .map(|at| (strings::name(&self.names, at), strings::id(&self.names, at)));
+                metadata::request(e, topics, config.allow_auto_create_topics);
             }
             Api::FindCoordinator => find_coordinator::request(e, self.consumer_group()),
             Api::Fetch => {
@@ -129,9 +130,11 @@ impl Control<'_> {
                         offset_commit::request_row(e, slot.partition, slot.acked, slot.epoch, "");
                     }),
                 }
+                e.tags();
             }
             Api::OffsetFetch => {
-                offset_fetch::head(e, self.consumer_group());
+                let (epoch, member, _) = self.membership();
+                offset_fetch::head(e, self.consumer_group(), epoch, member);
                 match op {
                     Op::Committed(listed) if self.state.commit.queried => {
                         by_topic(e, listed, &|e, entry| offset_fetch::request_row(e, entry.partition));
@@ -141,6 +144,7 @@ impl Control<'_> {
                         offset_fetch::request_row(e, slot.partition)
                     }),
                 }
+                offset_fetch::tail(e);
             }
             #[cfg(feature = "group")]
             Api::JoinGroup => {
@@ -152,10 +156,7 @@ impl Control<'_> {
                     instance: config.group_instance_id,
                     rack: config.client_rack,
                 };
-                let topics = strings::entries(&self.names, self.state.names_used)
-                    .filter(|&at| strings::flags(&self.names, at) & topic::SUBSCRIBED != 0)
-                    .map(|at| strings::name(&self.names, at));
-                let assignors = config.partition_assignment_strategy;
+                let (topics, assignors) = (self.subscribed_topics(), config.partition_assignment_strategy);
                 join_group::request(e, version, &join, assignors, topics, &self.claimed());
             }
             #[cfg(feature = "group")]
@@ -179,11 +180,21 @@ impl Control<'_> {
                 let (generation, member, instance) = self.membership();
                 heartbeat::request(e, version, self.consumer_group(), generation, member, instance);
             }
+            #[cfg(feature = "group-consumer")]
+            Api::ConsumerGroupHeartbeat => self.encode_beat(e, version),
             #[cfg(feature = "group")]
             Api::LeaveGroup => heartbeat::leave(e, self.consumer_group(), self.state.group.member_id()),
-            #[cfg(not(feature = "group"))]
+            #[cfg(not(all(feature = "group", feature = "group-consumer")))]
             _ => {}
         }
+    }
+
+    /// The names of the topics that are subscribed to.
+    #[cfg(feature = "group")]
+    pub(crate) fn subscribed_topics(&self) -> impl Iterator<Item = &str> + Clone {
+        strings::entries(&self.names, self.state.names_used)
+            .filter(|&at| strings::flags(&self.names, at) & topic::SUBSCRIBED != 0)
+            .map(|at| strings::name(&self.names, at))
     }
 
     /// `group.id`, or the one that was invented.
@@ -206,30 +217,45 @@ impl Control<'_> {
         (-1, "", "")
     }
 
-    /// `array of (topic, array of partition)` over the slots with `flag`; on fetch connections only over those of `link`.
+    /// `array of (topic, array of partition)` over the slots with `flag`, with [`Slot::ANY`] over all and by topics' ids; on fetch connections only over those of `link`.
     /// The first slot in turn comes first: its data is what the answer has room for.
-    fn topics_of(&self, e: &mut Encoder<'_>, link: usize, flag: u16, row: &dyn Fn(&mut Encoder<'_>, &Slot)) {
+    pub(crate) fn topics_of(&self, e: &mut Encoder<'_>, link: usize, flag: u16, row: &dyn Fn(&mut Encoder<'_>, &Slot)) {
         let first = self.links.get(link).map_or(0, |link| link.first_slot);
         let (before, after) = self.slots().split_at_checked(first.into()).unwrap_or((self.slots(), &[]));
         let listed = after
             .iter()
             .chain(before)
-            .filter(|slot| slot.is(flag) && (link == CONTROL || usize::from(slot.link) == link));
+            .filter(|slot| (slot.is(flag) || flag == Slot::ANY) && (link == CONTROL || usize::from(slot.link) == link));
         let rows = listed.map(|slot| (slot.topic, slot));
-        runs(e, rows, |topic| strings::name(&self.names, topic), row);
+        let by_id = cfg!(feature = "group-consumer") && flag == Slot::ANY;
+        let topic = |e: &mut Encoder<'_>, topic: u16| {
+            match by_id {
+                true => e.bytes(strings::id(&self.names, topic)),
+                false => e.str(strings::name(&self.names, topic)),
+            };
+        };
+        runs(e, rows, topic, row);
     }
 }
 
 /// The same over the application's list.
 fn by_topic(e: &mut Encoder<'_>, listed: &[PartitionOffset<'_>], row: &dyn Fn(&mut Encoder<'_>, &PartitionOffset<'_>)) {
-    runs(e, listed.iter().map(|entry| (entry.topic, entry)), |name| name, row);
+    let rows = listed.iter().map(|entry| (entry.topic, entry));
+    runs(
+        e,
+        rows,
+        |e, name| {
+            e.str(name);
+        },
+        row,
+    );
 }
 
 /// Rows of one topic that follow each other share its name.
 fn runs<'a, K: PartialEq + Copy, T: 'a>(
     e: &mut Encoder<'_>,
     rows: impl Iterator<Item = (K, &'a T)> + Clone,
-    name: impl Fn(K) -> &'a str,
+    topic: impl Fn(&mut Encoder<'_>, K),
     row: &dyn Fn(&mut Encoder<'_>, &T),
 ) {
     let (mut count, mut last) = (0i32, None);
@@ -238,18 +264,25 @@ fn runs<'a, K: PartialEq + Copy, T: 'a>(
             (count, last) = (count.saturating_add(1), Some(key));
         }
     }
-    e.i32(count);
+    e.array(count);
     let mut rest = rows;
     let mut last = None;
     loop {
         let ahead = rest.clone();
         let Some((key, item)) = rest.next() else { break };
         if last != Some(key) {
+            if last.is_some() {
+                e.tags();
+            }
             let run = ahead.take_while(|(other, _)| *other == key).count();
-            e.str(name(key)).i32(run as i32).mark();
+            topic(e, key);
+            e.array(run as i32).mark();
             last = Some(key);
         }
         row(e, item);
         e.mark();
+    }
+    if last.is_some() {
+        e.tags();
     }
 }

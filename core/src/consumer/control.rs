@@ -42,7 +42,8 @@ impl Control<'_> {
     }
 
     /// Goes on at `offset`, at once: records on their way from elsewhere are dropped, also those that are lent. An offset
-    /// that is not in the log is handled by `auto.offset.reset`. The next commit covers what is before it.
+    /// that is not in the log is handled by `auto.offset.reset`. The next commit covers what is before it, unless only what is marked
+    /// is to be committed (`auto_commit_marks`).
     ///
     /// # Errors
     /// [`UsageError::NotAssigned`], [`UsageError::Negative`].
@@ -50,9 +51,12 @@ impl Control<'_> {
         if offset < 0 {
             return Err(UsageError::Negative(offset).into());
         }
+        let marks = self.config.auto_commit_marks;
         let slot = self.assigned(partition)?;
         slot.jump(offset);
-        slot.acknowledge(offset);
+        if !marks {
+            slot.acknowledge(offset);
+        }
         slot.epoch = -1;
         self.sought(partition);
         Ok(())
@@ -154,13 +158,14 @@ impl Control<'_> {
         if needed > have {
             return Err(Capacity { what: Resource::Partitions, needed, have }.into());
         }
+        let room = self.config.topic_entry();
         let new_topic = |at: usize| {
             let (before, rest) = wanted.split_at_checked(at).unwrap_or((wanted, &[]));
             rest.first().filter(|entry| !before.iter().any(|other| other.topic == entry.topic))
         };
         let bytes = (0..wanted.len())
             .filter_map(new_topic)
-            .fold(0usize, |sum, entry| sum.saturating_add(strings::ENTRY).saturating_add(entry.topic.len()));
+            .fold(0usize, |sum, entry| sum.saturating_add(room).saturating_add(entry.topic.len()));
         let have = self.names.len();
         if bytes > have {
             return Err(Capacity { what: Resource::Names, needed: bytes, have }.into());
@@ -219,7 +224,7 @@ impl Control<'_> {
 
     #[cfg(feature = "group")]
     pub(crate) fn subscribe(&mut self, wanted: &[&str]) -> Result<(), Error> {
-        if self.state.mode == Mode::Assigned {
+        if self.state.mode == Mode::Assigned || self.subscribed_pattern().is_some() {
             return Err(UsageError::SubscriptionType.into());
         }
         for name in wanted {
@@ -230,19 +235,19 @@ impl Control<'_> {
             return Ok(());
         }
         // names of partitions that we still own stay until they are given up
-        let names = &self.names;
+        let (names, room) = (&self.names, self.config.topic_entry());
         let own = strings::entries(names, self.state.names_used)
             .filter(|&at| self.slots().iter().any(|slot| slot.topic == at))
             .map(|at| strings::name(names, at))
             .filter(|name| !wanted.iter().any(|other| other == name))
-            .fold(0usize, |sum, name| sum.saturating_add(strings::ENTRY).saturating_add(name.len()));
+            .fold(0usize, |sum, name| sum.saturating_add(room).saturating_add(name.len()));
         let fresh = |at: usize| {
             let (before, rest) = wanted.split_at_checked(at).unwrap_or((wanted, &[]));
             rest.first().filter(|name| !before.contains(name))
         };
         let needed = (0..wanted.len())
             .filter_map(fresh)
-            .fold(own, |sum, name| sum.saturating_add(strings::ENTRY).saturating_add(name.len()));
+            .fold(own, |sum, name| sum.saturating_add(room).saturating_add(name.len()));
         let have = self.names.len();
         if needed > have {
             return Err(Capacity { what: Resource::Names, needed, have }.into());
@@ -261,12 +266,46 @@ impl Control<'_> {
                 self.topics().set_flags(at, flags | topic::SUBSCRIBED);
             }
         }
+        self.subscribed();
+        Ok(())
+    }
+
+    #[cfg(feature = "group")]
+    fn subscribed(&mut self) {
         self.tables_changed();
         self.state.mode = Mode::Subscribed;
         self.state.cluster.metadata.want();
         self.state.cluster.refresh_at = crate::Instant::from_millis(0);
         self.enter_group();
+    }
+
+    #[cfg(feature = "group-consumer")]
+    pub(crate) fn subscribe_pattern(&mut self, pattern: &str) -> Result<(), Error> {
+        let before = self.subscribed_pattern();
+        if self.state.mode == Mode::Assigned || self.state.mode == Mode::Subscribed && before.is_none() {
+            return Err(UsageError::SubscriptionType.into());
+        }
+        let legal = (1..=usize::from(u8::MAX)).contains(&pattern.len());
+        if !legal || self.config.group_protocol != crate::GroupProtocol::Consumer {
+            return Err(UsageError::Pattern.into());
+        }
+        let have = self.names.len();
+        let full = |needed| Error::from(Capacity { what: Resource::Names, needed, have });
+        let at = self.topics().append(pattern).map_err(full)?;
+        self.topics().set_flags(at, strings::PATTERN | topic::KNOWN);
+        if let Some(before) = before {
+            self.topics().set_flags(before, 0);
+            self.drop_unused_names();
+        }
+        self.subscribed();
         Ok(())
+    }
+
+    /// The entry of the pattern that is subscribed to.
+    #[cfg(feature = "group")]
+    pub(crate) fn subscribed_pattern(&self) -> Option<u16> {
+        let mut entries = strings::entries(&self.names, self.state.names_used);
+        entries.find(|&at| strings::is_pattern(&self.names, at))
     }
 }
 

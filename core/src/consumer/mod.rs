@@ -99,6 +99,16 @@ impl<'r, IO> Consumer<'r, IO> {
         }
     }
 
+    /// The same with all topics whose whole name matches a pattern, those of the future included: a regular expression of RE2/J,
+    /// which the broker evaluates. Copied, and with the names of the topics that come of it in the memory for names.
+    ///
+    /// # Errors
+    /// [`UsageError::Pattern`]; [`UsageError::SubscriptionType`] after `assign` or `subscribe`; [`Resource::Names`]. State: unchanged.
+    #[cfg(feature = "group-consumer")]
+    pub fn subscribe_pattern(&mut self, pattern: &str) -> Result<(), Error> {
+        self.control().subscribe_pattern(pattern)
+    }
+
     /// As [`subscribe`](Self::subscribe), by taking up the membership that [`Control::save_membership`] gave in an earlier life.
     /// If it still holds, its partitions come with [`Event::Assigned`] at their saved positions, without a rebalance; if the
     /// session is over, the group has moved on or the topics are others, the consumer joins as usual.
@@ -347,6 +357,7 @@ impl<'r, IO> Consumer<'r, IO> {
         if control.commits_automatically() {
             control.want_commit();
         }
+        control.state.commit.auto_at = Instant::NEVER;
         #[cfg(feature = "group")]
         control.leave_after_commit();
     }
@@ -374,7 +385,9 @@ fn finish<T: Transport + ?Sized>(
         let id = ConnectionId::new(index);
         match link.phase {
             Phase::Down => {}
-            Phase::Up | Phase::Closing if now < deadline && net.poll_close(cx, id).is_pending() => pending = true,
+            Phase::Up | Phase::Closing if now < deadline && net.poll_close(cx, id).is_pending() => {
+                (link.phase, pending) = (Phase::Closing, true);
+            }
             Phase::Up | Phase::Closing if now < deadline => link.reset(),
             _ => {
                 net.abort(id);

@@ -3,15 +3,16 @@ use super::peer::{frame, Memory, Peer, Pieces, Reply};
 use crate::connection::{Phase as LinkPhase, CONTROL};
 use crate::group::Phase as Member;
 use crate::partitions::{Phase, Slot};
-use crate::wire::find_coordinator;
-use crate::{strings, Api, Config, Consumer, Error, Event, Instant, Seed, Superloop, TopicPartition};
+use crate::wire::primitives::NO_ID;
+use crate::wire::{find_coordinator, flexible};
+use crate::{strings, Api, Config, Consumer, Error, Event, GroupProtocol, Instant, Seed, Superloop, TopicPartition};
 use core::time::Duration;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 /// Every API that is spoken, in every version. Their order is that of the fuzz corpus: append.
-pub(crate) const ASKED: [(Api, i16); 22] = [
+pub(crate) const ASKED: [(Api, i16); 27] = [
     (Api::ApiVersions, 0),
     (Api::Metadata, 7),
     (Api::FindCoordinator, 1),
@@ -34,6 +35,11 @@ pub(crate) const ASKED: [(Api, i16); 22] = [
     (Api::ListOffsets, 5),
     (Api::OffsetForLeaderEpoch, 3),
     (Api::Fetch, 11),
+    (Api::Metadata, 12),
+    (Api::OffsetCommit, 9),
+    (Api::OffsetFetch, 9),
+    (Api::ConsumerGroupHeartbeat, 0),
+    (Api::ConsumerGroupHeartbeat, 1),
 ];
 
 /// Partitions that the question is about: those of the captured answers. In the order of the table.
@@ -51,6 +57,9 @@ const ASSIGNED: [(&str, i32); 12] = [
     ("no-such-topic", 0),
     ("nope", 0),
 ];
+
+/// The id of the first topic, as captured.
+const ZONES: [u8; 16] = 0xf53e_3048_c5fa_41d2_955a_06d8_9287_51e5_u128.to_be_bytes();
 
 pub(crate) const CORRELATION: i32 = 0x0102_0304;
 
@@ -92,11 +101,17 @@ pub(crate) fn raw(
 ) -> Answered {
     let mut memory = Memory::new(window);
     let config = Config::new("b:1").client_id("mcu").group_id("plant").metadata_max_age(Duration::from_secs(3600));
+    let config = match flexible(api, version).is() {
+        true => config.group_protocol(GroupProtocol::Consumer),
+        false => config,
+    };
     let mut consumer =
         Consumer::<Superloop>::new(memory.storage(), config, Superloop, Seed::new([7; 32])).expect("it fits");
     let now = Instant::from_millis(1_000_000);
     let grouped = matches!(api, Api::JoinGroup | Api::SyncGroup | Api::Heartbeat | Api::LeaveGroup);
-    if grouped {
+    if api == Api::ConsumerGroupHeartbeat && version > 0 {
+        consumer.subscribe_pattern("z.*").expect("legal");
+    } else if grouped || api == Api::ConsumerGroupHeartbeat || (api, version) == (Api::Metadata, 12) {
         consumer.subscribe(&["zones", "cut"]).expect("legal names");
     } else {
         let partitions = ASSIGNED.map(|(topic, partition)| TopicPartition::new(topic, partition));
@@ -188,7 +203,7 @@ fn ask(consumer: &mut Consumer<'_, Superloop>, api: Api, version: i16, now: Inst
             control.coordinator_item(item, now).expect("room");
         }
     }
-    let state = control.state;
+    let state = &mut *control.state;
     let node = state.cluster.nodes.note(1, "b", 1, |_, _| true).expect("room");
     let known = state.cluster.nodes.get_mut(node).expect("noted");
     (known.asked, known.epochs) = (api != Api::ApiVersions, true);
@@ -234,12 +249,13 @@ fn ask(consumer: &mut Consumer<'_, Superloop>, api: Api, version: i16, now: Inst
             _ => {}
         }
     }
-    let crate::state::Names::Exclusive(names) = control.names else { unreachable!("nothing is lent") };
+    let crate::state::Names::Exclusive(names) = &mut control.names else { unreachable!("nothing is lent") };
     for at in strings::entries(names, state.names_used).collect::<Vec<_>>() {
         let flags = strings::flags(names, at);
-        let mut topics = strings::Strings { bytes: &mut *names, used: &mut state.names_used };
+        let mut topics = strings::Strings { bytes: names, used: &mut state.names_used, ids: false };
         topics.set_flags(at, flags | crate::state::topic::KNOWN);
         topics.set_number(at, 4);
+        topics.set_id(at, if at == 0 { &ZONES } else { &NO_ID });
     }
     let group = &mut state.group;
     (group.generation, group.polled) = (3, now);
@@ -249,9 +265,18 @@ fn ask(consumer: &mut Consumer<'_, Superloop>, api: Api, version: i16, now: Inst
         Api::SyncGroup => group.phase = Member::Syncing,
         Api::Heartbeat => group.phase = Member::Stable,
         Api::LeaveGroup => group.leaving = true,
+        // one that has partitions already, and one that joins
+        Api::ConsumerGroupHeartbeat if version == 0 => group.phase = Member::Stable,
         Api::OffsetCommit => (state.commit.in_flight, state.commit.announce) = (true, true),
         _ => {}
     }
     (state.plan, state.plan_at) = (false, now.after(Duration::from_secs(60)));
+    if api == Api::ConsumerGroupHeartbeat {
+        for partition in if version == 0 { 1..3 } else { 0..0 } {
+            let (slot, used) = (Slot::new(0, partition), &mut control.state.slots_used);
+            assert!(crate::partitions::insert(control.table, used, usize::from(*used), slot));
+        }
+        control.begin_beat(now);
+    }
     link
 }

@@ -1,20 +1,29 @@
 //! Answers, item by item, against what the schemas say they hold.
-use super::{answers, bytes, cases, file, from_hex, int, list, string};
-use crate::wire::answer::{Item as Shared, Progress, Row, END};
-use crate::wire::primitives::{item, Bytes, Parsed, Stop};
+use super::{answers, bytes, cases, file, from_hex, hex, int, list, string};
+use crate::wire::answer::{tag, Item as Shared, Progress, Row, END};
+use crate::wire::primitives::{item, Bytes, Flexible, Parsed, Stop};
 use crate::wire::{
-    api_versions, batch, fetch, find_coordinator, heartbeat, join_group, list_offsets, metadata, offset_commit,
-    offset_fetch, offset_for_leader_epoch, sync_group,
+    api_versions, batch, consumer_group_heartbeat, fetch, find_coordinator, flexible, heartbeat, join_group,
+    list_offsets, metadata, offset_commit, offset_fetch, offset_for_leader_epoch, sync_group,
 };
 use crate::Api;
 use serde_json::Value;
 
 /// Walks an answer as a connection does, but all at once.
-fn walk<'a, T>(name: &str, body: Bytes<'a>, parse: impl Fn(&mut Progress, Bytes<'a>) -> Parsed<'a, T>) -> Vec<T> {
-    let (mut rest, mut progress, mut items) = (body, Progress::NEW, Vec::new());
+fn walk<'a, T>(
+    name: &str,
+    flexible: Flexible,
+    body: Bytes<'a>,
+    parse: impl Fn(&mut Progress, Bytes<'a>) -> Parsed<'a, T>,
+) -> Vec<T> {
+    let (mut rest, mut progress, mut items) = (body, Progress::of(flexible), Vec::new());
     loop {
         rest = rest.get(progress.skip as usize..).unwrap_or_else(|| panic!("{name}: skips beyond the end"));
         progress.skip = 0;
+        if let Some(parsed) = tag(&mut progress, rest) {
+            rest = item(parsed).unwrap_or_else(|stop| panic!("{name}: {stop:?}")).0;
+            continue;
+        }
         if progress.part == END {
             assert_eq!(rest, [0u8; 0], "{name}: trailing bytes");
             return items;
@@ -36,6 +45,9 @@ fn walk<'a, T>(name: &str, body: Bytes<'a>, parse: impl Fn(&mut Progress, Bytes<
     }
 }
 
+/// Of the versions that have no tagged fields.
+const OLD: Flexible = Flexible::new(false);
+
 /// All answers of an API: `check` gets the name, the version, the body and the decoded fields.
 fn each(api: Api, check: impl Fn(&str, i16, Bytes<'_>, &Value)) {
     let mut count = 0;
@@ -55,9 +67,12 @@ fn every_api_and_version_has_an_answer() {
         (1, 11),
         (2, 5),
         (3, 7),
+        (3, 12),
         (8, 6),
         (8, 7),
+        (8, 9),
         (9, 5),
+        (9, 9),
         (10, 2),
         (11, 3),
         (11, 5),
@@ -68,6 +83,8 @@ fn every_api_and_version_has_an_answer() {
         (14, 3),
         (18, 0),
         (23, 3),
+        (68, 0),
+        (68, 1),
     ];
     assert_eq!(captured, expected.into());
 }
@@ -81,7 +98,7 @@ fn api_versions() {
                 .iter()
                 .map(|row| (int(&row["api_key"]), int(&row["min_version"]), int(&row["max_version"]))),
         );
-        let items = walk(name, body, api_versions::item).into_iter().map(|item| match item {
+        let items = walk(name, OLD, body, api_versions::item).into_iter().map(|item| match item {
             api_versions::Item::Error(code) => (code, 0, 0),
             api_versions::Item::Range { api, min, max } => (api, min, max),
         });
@@ -91,25 +108,34 @@ fn api_versions() {
 
 #[test]
 fn metadata_answers() {
-    each(Api::Metadata, |name, _, body, fields| {
+    each(Api::Metadata, |name, version, body, fields| {
         let mut expected = vec![format!("throttle {}", fields["throttle_time_ms"])];
         for broker in list(&fields["brokers"]) {
             expected.push(format!("broker {} {}:{}", broker["node_id"], string(&broker["host"]), broker["port"]));
         }
         for topic in list(&fields["topics"]) {
             let partitions = list(&topic["partitions"]);
-            expected.push(format!("topic {} {} {}", topic["error_code"], string(&topic["name"]), partitions.len()));
+            let (id, name) = (string(&topic["topic_id"]), string(&topic["name"]));
+            expected.push(format!("topic {} {name} {id} {}", topic["error_code"], partitions.len()));
             for p in partitions {
                 expected.push(format!("partition {} {} {}", p["partition_index"], p["leader_id"], p["leader_epoch"]));
             }
         }
-        let items = walk(name, body, metadata::item).into_iter().filter_map(|item| match item {
-            metadata::Item::Throttle(millis) => Some(format!("throttle {millis}")),
-            metadata::Item::Broker { id, host, port } => Some(format!("broker {id} {host}:{port}")),
-            metadata::Item::Topic { error, name, partitions } => Some(format!("topic {error} {name} {partitions}")),
-            metadata::Item::Partition { index, leader, epoch } => Some(format!("partition {index} {leader} {epoch}")),
-            metadata::Item::Part => None,
-        });
+        let items =
+            walk(name, flexible(Api::Metadata, version), body, metadata::item).into_iter().filter_map(
+                |item| match item {
+                    metadata::Item::Throttle(millis) => Some(format!("throttle {millis}")),
+                    metadata::Item::Broker { id, host, port } => Some(format!("broker {id} {host}:{port}")),
+                    metadata::Item::Topic { error, name, id, partitions } => {
+                        let id = if version < 12 { String::new() } else { hex(id) };
+                        Some(format!("topic {error} {name} {id} {partitions}"))
+                    }
+                    metadata::Item::Partition { index, leader, epoch } => {
+                        Some(format!("partition {index} {leader} {epoch}"))
+                    }
+                    metadata::Item::Part => None,
+                },
+            );
         assert_eq!(items.collect::<Vec<_>>(), expected, "{name}");
     });
 }
@@ -118,7 +144,7 @@ fn metadata_answers() {
 fn find_coordinator_heartbeat_and_leave_group() {
     each(Api::FindCoordinator, |name, _, body, fields| {
         let (throttle, error) = (int(&fields["throttle_time_ms"]), int(&fields["error_code"]));
-        match walk(name, body, find_coordinator::item)[..] {
+        match walk(name, OLD, body, find_coordinator::item)[..] {
             [find_coordinator::Item::Head { throttle: t, error: e }, find_coordinator::Item::Node { id, host, port }] =>
             {
                 assert_eq!((t, e), (throttle, error), "{name}");
@@ -131,7 +157,7 @@ fn find_coordinator_heartbeat_and_leave_group() {
     for api in [Api::Heartbeat, Api::LeaveGroup] {
         each(api, |name, _, body, fields| {
             let expected = (int(&fields["throttle_time_ms"]), int(&fields["error_code"]));
-            assert_eq!(walk(name, body, heartbeat::item), [expected], "{name}");
+            assert_eq!(walk(name, OLD, body, heartbeat::item), [expected], "{name}");
         });
     }
 }
@@ -163,8 +189,9 @@ fn rows() {
         ),
     ];
     for (api, parse, topic_name, [partition, error, offset, epoch, timestamp]) in apis {
-        each(api, |name, _, body, fields| {
+        each(api, |name, version, body, fields| {
             let mut expected = vec![Shared::Throttle(int(&fields["throttle_time_ms"]))];
+            let fields = if fields["groups"].is_null() { fields } else { &fields["groups"][0] };
             for topic in list(&fields["topics"]) {
                 expected.push(Shared::Topic(string(&topic[topic_name])));
                 expected.extend(list(&topic["partitions"]).iter().map(|row| {
@@ -180,7 +207,7 @@ fn rows() {
             if api == Api::OffsetFetch {
                 expected.push(Shared::Error(int(&fields["error_code"])));
             }
-            let mut items = walk(name, body, parse);
+            let mut items = walk(name, flexible(api, version), body, parse);
             items.retain(|item| *item != Shared::Part);
             assert_eq!(items, expected, "{name}");
         });
@@ -189,18 +216,20 @@ fn rows() {
 
 fn joined(name: &str, version: i16, body: Bytes<'_>) -> Vec<String> {
     let items =
-        walk(name, body, |p, i| join_group::item(p, version, false, i)).into_iter().filter_map(|item| match item {
-            join_group::Item::Head { throttle, error, generation } => {
-                Some(format!("head {throttle} {error} {generation}"))
-            }
-            join_group::Item::Assignor(name) => Some(format!("assignor {name}")),
-            join_group::Item::MemberId(id) => Some(format!("us {id}")),
-            join_group::Item::Members(n) => Some(format!("members {n}")),
-            join_group::Item::Member(id) => Some(format!("member {id}")),
-            join_group::Item::Instance(id) => Some(format!("instance {id}")),
-            join_group::Item::Topic(name) => Some(format!("topic {name}")),
-            join_group::Item::Part => None,
-        });
+        walk(name, OLD, body, |p, i| join_group::item(p, version, false, i)).into_iter().filter_map(
+            |item| match item {
+                join_group::Item::Head { throttle, error, generation } => {
+                    Some(format!("head {throttle} {error} {generation}"))
+                }
+                join_group::Item::Assignor(name) => Some(format!("assignor {name}")),
+                join_group::Item::MemberId(id) => Some(format!("us {id}")),
+                join_group::Item::Members(n) => Some(format!("members {n}")),
+                join_group::Item::Member(id) => Some(format!("member {id}")),
+                join_group::Item::Instance(id) => Some(format!("instance {id}")),
+                join_group::Item::Topic(name) => Some(format!("topic {name}")),
+                join_group::Item::Part => None,
+            },
+        );
     items.collect()
 }
 
@@ -229,7 +258,7 @@ fn join_group_with_subscriptions() {
 }
 
 fn synced(name: &str, body: Bytes<'_>) -> Vec<String> {
-    let items = walk(name, body, sync_group::item).into_iter().filter_map(|item| match item {
+    let items = walk(name, OLD, body, sync_group::item).into_iter().filter_map(|item| match item {
         sync_group::Item::Head { throttle, error, bytes } => Some(format!("head {throttle} {error} {bytes}")),
         sync_group::Item::Topic(name) => Some(format!("topic {name}")),
         sync_group::Item::Partition(partition) => Some(format!("partition {partition}")),
@@ -259,6 +288,60 @@ fn sync_group_with_assignments() {
         }
         assert_eq!(synced(name, body), expected, "{name}");
     });
+}
+
+#[test]
+fn consumer_group_heartbeats() {
+    let api = Api::ConsumerGroupHeartbeat;
+    let mut assignments = 0;
+    each(api, |name, version, body, fields| {
+        let mut expected = vec![format!("head {} {}", fields["throttle_time_ms"], fields["error_code"])];
+        let assignment = &fields["assignment"];
+        let (epoch, interval) = (&fields["member_epoch"], &fields["heartbeat_interval_ms"]);
+        expected.push(format!("member {epoch} {interval} {}", !assignment.is_null()));
+        for topic in list(&assignment["topic_partitions"]) {
+            expected.push(format!("topic {}", string(&topic["topic_id"])));
+            expected.extend(list(&topic["partitions"]).iter().map(|partition| format!("partition {partition}")));
+        }
+        use consumer_group_heartbeat::Item;
+        let items = walk(name, flexible(api, version), body, consumer_group_heartbeat::item);
+        let items = items.into_iter().filter_map(|item| match item {
+            Item::Head { throttle, error } => Some(format!("head {throttle} {error}")),
+            Item::Member { epoch, interval, assignment } => Some(format!("member {epoch} {interval} {assignment}")),
+            Item::Topic(id) => Some(format!("topic {}", hex(id))),
+            Item::Partition(partition) => Some(format!("partition {partition}")),
+            Item::Part => None,
+        });
+        assert_eq!(items.collect::<Vec<_>>(), expected, "{name}");
+    });
+    assignments += cases(api)
+        .iter()
+        .filter_map(|case| case.response.as_ref())
+        .filter(|frame| !frame.fields["assignment"].is_null())
+        .count();
+    assert!(assignments >= 8, "{assignments}");
+}
+
+/// A newer broker may add tagged fields to any structure of a flexible version, without another version number.
+#[test]
+fn tagged_fields_of_the_future_are_passed_over() {
+    let field = [1, 200, 1, 3, b'n', b'e', b'w']; // one field, number 200, of three bytes
+                                                  // header, one topic of one row, each with its tags
+    let good: &[&[u8]] = &[&[0], &[0, 0, 0, 0, 2, 2, b't', 2, 0, 0, 0, 7, 0, 0], &[0], &[0], &[0]];
+    let whole = good.concat();
+    let expected = walk_commit(&whole);
+    assert_eq!(expected.len(), 3);
+    for at in [0, 2, 3, 4] {
+        let mut parts = good.to_vec();
+        parts[at] = &field;
+        assert_eq!(walk_commit(&parts.concat()), expected, "{at}");
+    }
+}
+
+fn walk_commit(body: &[u8]) -> Vec<Shared<'_>> {
+    let mut items = walk("commit", Flexible::new(true), body, offset_commit::item);
+    items.retain(|item| *item != Shared::Part);
+    items
 }
 
 /// What other clients put into the answers to JoinGroup and SyncGroup.

@@ -158,29 +158,42 @@ fn read_to_the_end() -> impl Iterator<Item = (Api, String, i16, super::Frame)> {
     answers().filter(|(_, name, ..)| name != "apiversions-v0-between-handshake-and-authenticate")
 }
 
-/// How an answer is built: `h` i16, `i` i32, `q` i64, `b` i8; `s` a string, `d` bytes, `[..]` an array.
+/// How an answer is built: `h` i16, `i` i32, `q` i64, `b` i8, `u` an id; `s` a string, `d` bytes, `[..]` an array. In flexible
+/// versions `c` a string, `t` the number of tagged fields, `{..}` an array, `?` what follows may be missing.
 fn schema(api: Api, version: i16) -> &'static str {
     match api {
         Api::ApiVersions => "h[hhh]",
+        Api::Metadata if version >= 12 => "ti{icict}ci{hcub{hiii{i}{i}{i}t}it}t",
         Api::Metadata => "i[isis]si[hsb[hiii[i][i][i]]]",
         Api::FindCoordinator => "ihsisi",
         Api::JoinGroup if version >= 5 => "ihisss[ssd]",
         Api::JoinGroup => "ihisss[sd]",
         Api::SyncGroup => "ihd",
         Api::Heartbeat | Api::LeaveGroup => "ih",
+        Api::OffsetCommit if version >= 9 => "ti{c{iht}t}t",
         Api::OffsetCommit => "i[s[ih]]",
+        Api::OffsetFetch if version >= 9 => "ti{c{c{iqicht}t}ht}t",
         Api::OffsetFetch => "i[s[iqish]]h",
         Api::ListOffsets => "i[s[ihqqi]]",
         Api::OffsetForLeaderEpoch => "i[s[hiiq]]",
+        Api::ConsumerGroupHeartbeat => "tihccii?{u{i}t}tt",
         Api::Fetch if version >= 11 => "ihi[s[ihqqq[qq]id]]",
         Api::Fetch => "ihi[s[ihqqq[qq]d]]",
     }
 }
 
-/// Offsets of length fields and their widths.
-fn lengths(mut schema: &str, body: &[u8], at: &mut usize, found: &mut Vec<(usize, usize)>) {
+/// A length: its offset, its bytes, and whether it is a varint.
+type Length = (usize, usize, bool);
+
+/// All lengths.
+fn lengths(mut schema: &str, body: &[u8], at: &mut usize, found: &mut Vec<Length>) {
     let number = |at: usize, width: usize| {
         body[at..at + width].iter().fold(if body[at] >= 0x80 { -1i64 } else { 0 }, |n, &byte| n << 8 | i64::from(byte))
+    };
+    // its value and its width
+    let varint = |at: usize| {
+        let width = body[at..].iter().position(|byte| *byte < 0x80).expect("it ends") + 1;
+        (body[at..at + width].iter().rev().fold(0, |n, &byte| n << 7 | usize::from(byte & 0x7f)), width)
     };
     while let Some(kind) = schema.chars().next() {
         schema = &schema[1..];
@@ -189,22 +202,38 @@ fn lengths(mut schema: &str, body: &[u8], at: &mut usize, found: &mut Vec<(usize
             'h' => 2,
             'i' => 4,
             'q' => 8,
+            'u' => 16,
             's' | 'd' => {
                 let width = if kind == 's' { 2 } else { 4 };
-                found.push((*at, width));
+                found.push((*at, width, false));
                 width + usize::try_from(number(*at, width)).unwrap_or(0)
             }
-            '[' => {
+            't' | 'c' => {
+                let (n, width) = varint(*at);
+                found.push((*at, width, true));
+                assert!(kind == 'c' || n == 0, "no tagged field was ever seen");
+                width + n.saturating_sub(1)
+            }
+            '?' => {
+                if body[*at] == 0xff {
+                    schema = "t"; // of the whole
+                }
+                1
+            }
+            '[' | '{' => {
                 let mut depth = 1;
                 let end = schema.find(|c| {
-                    depth += i32::from(c == '[') - i32::from(c == ']');
+                    depth += i32::from("[{".contains(c)) - i32::from("]}".contains(c));
                     depth == 0
                 });
                 let (inner, rest) = schema.split_at(end.expect("closed"));
                 schema = &rest[1..];
-                found.push((*at, 4));
-                let count = number(*at, 4);
-                *at += 4;
+                let (count, width) = match kind {
+                    '[' => (usize::try_from(number(*at, 4)).unwrap_or(0), 4),
+                    _ => (varint(*at).0.saturating_sub(1), varint(*at).1),
+                };
+                found.push((*at, width, kind == '{'));
+                *at += width;
                 for _ in 0..count {
                     lengths(inner, body, at, found);
                 }
@@ -224,26 +253,32 @@ fn negative_and_huge_lengths() {
         lengths(schema(api, version), good.body(), &mut at, &mut found);
         assert_eq!(at, good.body().len(), "{name}");
         // of many alike the first 40
-        for (at, width) in found.into_iter().take(40) {
+        for (at, width, varint) in found.into_iter().take(40) {
             fields += 1;
-            for value in [-2, i64::MIN >> (64 - 8 * width), i64::MAX >> (64 - 8 * width), 1 << (8 * width - 2)] {
+            let fixed = [-2, i64::MIN >> (64 - 8 * width), i64::MAX >> (64 - 8 * width), 1 << (8 * width - 2)]
+                .map(|value| (value > 0, value.to_be_bytes()[8 - width..].to_vec()));
+            let flexible =
+                [(false, [0xff; 5]), (true, [0xff, 0xff, 0xff, 0xff, 0x0f]), (true, [0xff, 0xff, 0xff, 0xff, 0x07])];
+            let values =
+                if varint { flexible.map(|(huge, bytes)| (huge, bytes.to_vec())).to_vec() } else { fixed.to_vec() };
+            for (huge, value) in values {
                 let mut body = good.body().to_vec();
-                body[at..at + width].copy_from_slice(&value.to_be_bytes()[8 - width..]);
+                body.splice(at..at + width, value.iter().copied());
                 let out = answer(api, version, MIN_WINDOW, &body, Pieces::Whole, false);
-                assert!(out.lost && out.goes_on, "{name} at {at}: {value}: {out:?}");
+                assert!(out.lost && out.goes_on, "{name} at {at}: {value:?}: {out:?}");
                 match out.errors.last() {
                     Some(Error::Protocol(error)) => {
-                        assert_eq!(error.kind, ProtocolErrorKind::Malformed, "{name} at {at}: {value}");
+                        assert_eq!(error.kind, ProtocolErrorKind::Malformed, "{name} at {at}: {value:?}");
                         assert!(error.position as usize <= body.len(), "{name} at {at}: {error:?}");
                     }
                     // an item of this size would not fit, if it came
-                    Some(Error::Capacity(capacity)) if value > 0 => {
+                    Some(Error::Capacity(capacity)) if huge => {
                         let have = if windows(api).len() > 1 { MIN_WINDOW } else { RECEIVE_BUFFER };
                         let what = if windows(api).len() > 1 { Resource::Window } else { Resource::ReceiveBuffer };
                         assert_eq!((capacity.what, capacity.have), (what, have), "{name} at {at}");
                         assert!(capacity.needed > have);
                     }
-                    other => panic!("{name} at {at}: {value}: {other:?}"),
+                    other => panic!("{name} at {at}: {value:?}: {other:?}"),
                 }
             }
         }

@@ -11,7 +11,7 @@ use crate::Api;
 use serde_json::Value;
 
 /// All APIs that are spoken.
-const APIS: [(Api, &str); 12] = [
+const APIS: [(Api, &str); 13] = [
     (Api::ApiVersions, "api_versions"),
     (Api::Metadata, "metadata"),
     (Api::FindCoordinator, "find_coordinator"),
@@ -24,6 +24,7 @@ const APIS: [(Api, &str); 12] = [
     (Api::ListOffsets, "list_offsets"),
     (Api::OffsetForLeaderEpoch, "offset_for_leader_epoch"),
     (Api::Fetch, "fetch"),
+    (Api::ConsumerGroupHeartbeat, "consumer_group_heartbeat"),
 ];
 
 /// A frame with its size, and what it says.

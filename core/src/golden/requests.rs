@@ -10,7 +10,7 @@ use crate::partitions::Slot;
 use crate::state::{Control, Names};
 use crate::wire::encode::Encoder;
 use crate::wire::{join_group, sync_group};
-use crate::{Api, Assignor, Config, ConnectionId, Error, Instant, PartitionOffset};
+use crate::{Api, Assignor, Config, ConnectionId, Error, GroupProtocol, Instant, PartitionOffset};
 use core::task::{Context, Waker};
 use core::time::Duration;
 use serde_json::Value;
@@ -65,6 +65,12 @@ fn requests(api: Api) -> impl Iterator<Item = Case> {
     let all: Vec<_> = all.collect();
     assert!(!all.is_empty(), "{api:?}");
     all.into_iter()
+}
+
+fn set_id(control: &mut Control<'_>, at: u16, id: &Value) {
+    if let Ok(id) = from_hex(string(id)).try_into() {
+        control.topics().set_id(at, &id);
+    }
 }
 
 fn millis(value: &Value) -> Duration {
@@ -133,9 +139,11 @@ fn api_versions_metadata_and_find_coordinator() {
     for case in requests(Api::Metadata) {
         let frame = request(&case);
         let auto_create = frame.fields["allow_auto_topic_creation"].as_bool().unwrap();
-        let ours = control(&config(frame).allow_auto_create_topics(auto_create), |c| {
+        let config = config(frame).allow_auto_create_topics(auto_create).group_protocol(GroupProtocol::Consumer);
+        let ours = control(&config, |c| {
             for topic in list(&frame.fields["topics"]) {
-                c.topics().insert(string(&topic["name"])).expect("room");
+                let at = c.topics().append(string(&topic["name"])).expect("room");
+                set_id(c, at, &topic["topic_id"]);
             }
             sent(c, CONTROL, Api::Metadata, &case, &Op::Event)
         });
@@ -291,19 +299,29 @@ fn offset_commit_and_offset_fetch() {
 
     for case in requests(Api::OffsetFetch) {
         let frame = request(&case);
+        // v9 lists groups, ours has one
+        let fields = if case.version >= 9 { &frame.fields["groups"][0] } else { &frame.fields };
+        let member = |c: &mut Control<'_>| {
+            if case.version >= 9 {
+                become_member(c, int(&fields["member_epoch"]), string(&fields["member_id"]));
+            }
+        };
+        let config = config(frame).group_id(string(&fields["group_id"]));
         let mut rows = Vec::new();
-        for topic in list(&frame.fields["topics"]) {
+        for topic in list(&fields["topics"]) {
             for partition in list(&topic["partition_indexes"]) {
                 rows.push(PartitionOffset::new(string(&topic["name"]), int(partition)));
             }
         }
-        let queried = control(&config(frame), |c| {
+        let queried = control(&config, |c| {
+            member(c);
             c.state.commit.queried = true;
             sent(c, CONTROL, Api::OffsetFetch, &case, &Op::Committed(&mut rows))
         });
         same(&case, &queried.unwrap(), Expected::of(&case));
-        let own = control(&config(frame), |c| {
-            assign(c, &frame.fields["topics"], "name", "partition_indexes", |slot, partition| {
+        let own = control(&config, |c| {
+            member(c);
+            assign(c, &fields["topics"], "name", "partition_indexes", |slot, partition| {
                 slot.partition = int(partition);
                 slot.set(Slot::FETCHING_OFFSET);
             });
@@ -336,6 +354,67 @@ fn heartbeat_leave_group_and_follower_sync_group() {
             same(&case, &ours.unwrap(), Expected::of(&case));
         }
     }
+}
+
+/// What a member says that has nothing to say, and what one says of which the broker may know nothing.
+#[test]
+fn consumer_group_heartbeats() {
+    let (mut counts, mut others) = ([0; 4], Vec::new());
+    for case in requests(Api::ConsumerGroupHeartbeat) {
+        let frame = request(&case);
+        let fields = &frame.fields;
+        let (epoch, owned) = (int::<i32>(&fields["member_epoch"]), &fields["topic_partitions"]);
+        let says_all = int::<i32>(&fields["rebalance_timeout_ms"]) >= 0;
+        // the consumer invents a group's id and its own; what it owns it says with all the rest
+        let unlike_us = [&fields["group_id"], &fields["member_id"]].iter().any(|id| string(id).is_empty());
+        if unlike_us || says_all == owned.is_null() {
+            others.push(case.name.clone());
+            continue;
+        }
+        let mut config = config(frame)
+            .group_protocol(GroupProtocol::Consumer)
+            .group_instance_id(string(&fields["instance_id"]))
+            .group_remote_assignor(string(&fields["server_assignor"]));
+        if says_all {
+            config = config.max_poll_interval(millis(&fields["rebalance_timeout_ms"]));
+        }
+        let ours = control(&config, |c| {
+            let topics: Vec<&str> = list(&fields["subscribed_topic_names"]).iter().map(string).collect();
+            match fields["subscribed_topic_regex"].as_str() {
+                Some(pattern) => c.subscribe_pattern(pattern).expect("legal"),
+                None if says_all => c.subscribe(&topics).expect("legal names"),
+                None => {}
+            }
+            become_member(c, epoch, string(&fields["member_id"]));
+            for (at, topic) in list(owned).iter().enumerate() {
+                let name = topics.get(at).copied().unwrap_or("zones");
+                let entry = c.topics().insert(name).expect("room");
+                set_id(c, entry, &topic["topic_id"]);
+                for partition in list(&topic["partitions"]) {
+                    let at = usize::from(c.state.slots_used);
+                    let slot = Slot::new(entry, int(partition));
+                    assert!(crate::partitions::insert(c.table, &mut c.state.slots_used, at, slot));
+                }
+            }
+            match epoch {
+                0 => c.state.group.phase = Member::Out,
+                ..0 => c.state.group.leaving = true,
+                _ if says_all => c.enter_group(),
+                _ => {}
+            }
+            c.begin_beat(NOW);
+            sent(c, CONTROL, Api::ConsumerGroupHeartbeat, &case, &Op::Event)
+        });
+        same(&case, &ours.unwrap(), Expected::of(&case));
+        counts[match epoch {
+            0 => 0,
+            ..0 => 1,
+            _ if says_all => 2,
+            _ => 3,
+        }] += 1;
+    }
+    assert!(counts.iter().all(|&count| count >= 2), "{counts:?}");
+    assert!(others.len() <= 6, "{others:?}");
 }
 
 /// Runs an encoder twice, as the drive loop does.

@@ -261,6 +261,8 @@ impl Control<'_> {
                 self.forget_group_topics();
             }
             Api::Heartbeat => group.heartbeat_at = now,
+            #[cfg(feature = "group-consumer")]
+            Api::ConsumerGroupHeartbeat => self.beat_lost(now),
             Api::LeaveGroup => group.leaving = false,
             _ => {}
         }

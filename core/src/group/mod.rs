@@ -19,6 +19,8 @@ mod assign;
 mod classic;
 mod lead;
 mod members;
+#[cfg(feature = "group-consumer")]
+pub(crate) mod next_gen;
 #[cfg(all(test, feature = "group-sticky"))]
 mod proof;
 mod range;
@@ -32,7 +34,9 @@ use crate::state::{topic, Control, Mode, Parked, State, MEMBER_ID_BYTES};
 use crate::wire::encode::Partitions;
 use crate::wire::join_group;
 use crate::wire::primitives::copy;
-use crate::{strings, Api, Assignor, Capacity, Error, ErrorCode, Instant, Resource};
+#[cfg(feature = "group-sticky")]
+use crate::Assignor;
+use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -70,6 +74,8 @@ pub(crate) struct Group {
     pub handover: Handover,
     /// The partitions are lost already: nothing of them is committed.
     pub lost: bool,
+    #[cfg(feature = "group-consumer")]
+    pub next: next_gen::NextGen,
     /// Join again at the next `poll`.
     pub rejoin: bool,
     /// An assignment waits behind the table until nothing is lent.
@@ -128,6 +134,8 @@ impl Group {
         phase: Phase::Out,
         handover: Handover::None,
         lost: false,
+        #[cfg(feature = "group-consumer")]
+        next: next_gen::NextGen::NEW,
         rejoin: false,
         synced: false,
         assigned: false,
@@ -170,15 +178,9 @@ impl Group {
     }
 
     /// For a subscription without `group.id`.
-    pub fn invent_id(&mut self, mut random: u64) {
+    pub fn invent_id(&mut self, random: u64) {
         copy(&mut self.invented, b"nanokafka-");
-        for digit in self.invented.iter_mut().skip(10) {
-            *digit = match (random & 15) as u8 {
-                low @ ..=9 => b'0'.saturating_add(low),
-                high => b'a'.saturating_add(high.saturating_sub(10)),
-            };
-            random >>= 4;
-        }
+        hexadecimal(self.invented.get_mut(10..).unwrap_or_default(), random);
     }
 
     /// Generation for requests of a member; -1 for a consumer that only commits.
@@ -201,13 +203,32 @@ impl Group {
     }
 }
 
+/// As many digits as there is room for.
+fn hexadecimal(digits: &mut [u8], mut random: u64) {
+    for digit in digits {
+        *digit = match (random & 15) as u8 {
+            low @ ..=9 => b'0'.saturating_add(low),
+            high => b'a'.saturating_add(high.saturating_sub(10)),
+        };
+        random >>= 4;
+    }
+}
+
 impl Control<'_> {
+    /// The group speaks the protocol of KIP-848.
+    #[cfg(not(feature = "group-consumer"))]
+    pub(crate) fn is_next_gen(&self) -> bool {
+        false
+    }
+
     /// Whether partitions are kept while the group rebalances. Java's rule: only if every assignor that is offered can do so.
+    /// Where the broker assigns it is always so.
     pub(crate) fn cooperates(&self) -> bool {
         #[cfg(feature = "group-sticky")]
-        return self.config.partition_assignment_strategy.iter().all(|ours| *ours == Assignor::CooperativeSticky);
+        let can = self.config.partition_assignment_strategy.iter().all(|ours| *ours == Assignor::CooperativeSticky);
         #[cfg(not(feature = "group-sticky"))]
-        false
+        let can = false;
+        can || self.is_next_gen()
     }
 
     /// The one that the group has chosen.
@@ -251,6 +272,12 @@ impl Control<'_> {
         } else {
             self.change_slots(&mut |slots, used| partitions::retain(slots, used, |slot| !slot.is(Slot::REVOKED)));
             self.drop_unused_names();
+        }
+        #[cfg(feature = "group-consumer")]
+        if self.is_next_gen() && !lost {
+            self.state.group.handover = Handover::None;
+            self.state.group.beat_now();
+            return;
         }
         let group = &mut self.state.group;
         (group.handover, group.lost, group.phase) = (Handover::None, false, Phase::Out);
@@ -306,9 +333,11 @@ impl Control<'_> {
         let moved = self.revoke(|_, slot| !slot.is(Slot::GIVEN));
         self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::GIVEN)); // of what is kept nothing is told
         let first = usize::from(self.state.slots_used);
+        // a broker that assigns repeats what is new when it hears that the rest is given up
+        let later = moved && self.is_next_gen();
         let end = first.saturating_add(self.state.group.cached.into());
         self.change_slots(&mut |table, used| {
-            for at in first..end {
+            for at in (first..end).filter(|_| !later) {
                 let Some(given) = table.get(at).filter(|slot| slot.is(Slot::GIVEN) && slot.partition >= 0) else {
                     continue;
                 };
@@ -331,6 +360,10 @@ impl Control<'_> {
             }
         }
         let added = usize::from(self.state.slots_used) > first;
+        #[cfg(feature = "group-consumer")]
+        if added && self.is_next_gen() {
+            self.state.group.beat_now();
+        }
         let eager = !self.cooperates();
         let group = &mut self.state.group;
         info!("group: generation {}, {} partitions", group.generation, self.state.slots_used);
@@ -361,7 +394,12 @@ impl Control<'_> {
         if self.state.mode != Mode::Subscribed {
             return;
         }
+        #[cfg(feature = "group-consumer")]
+        if polling {
+            self.ask_for_assignment();
+        }
         let has_session = self.has_session();
+        let leaves = self.config.group_instance_id.is_empty() || self.is_next_gen();
         let group = &mut self.state.group;
         if polling {
             group.polled = now; // a poll that waits is a poll
@@ -372,7 +410,7 @@ impl Control<'_> {
                 self.state.cluster.lose_coordinator();
                 self.lose_membership(false);
             } else if now >= group.polled.after(self.config.max_poll_interval) {
-                group.leaving = self.config.group_instance_id.is_empty();
+                group.leaving = leaves;
                 self.lose_membership(false);
             }
         }
@@ -404,12 +442,13 @@ impl Control<'_> {
     /// The partitions belong to somebody else by now.
     pub(crate) fn lose_membership(&mut self, forget_id: bool) {
         let owns = self.state.slots_used > 0;
+        let forgets = forget_id && !self.is_next_gen();
         let group = &mut self.state.group;
         warn!("group: membership of generation {} lost", group.generation);
         group.phase = Phase::Out;
         (group.rejoin, group.synced, group.assigned) = (false, false, false);
         group.owned = 0;
-        if forget_id {
+        if forgets {
             group.member_len = 0;
         }
         group.job.want();
@@ -439,6 +478,11 @@ impl Control<'_> {
             ErrorCode::REBALANCE_IN_PROGRESS => self.state.group.rejoin = true,
             ErrorCode::ILLEGAL_GENERATION => self.lose_membership(false),
             ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
+            #[cfg(feature = "group-consumer")]
+            ErrorCode::FENCED_MEMBER_EPOCH if self.is_next_gen() => self.lose_membership(true),
+            // KIP-848: it is sent again with the epoch that the next heartbeat brings
+            #[cfg(feature = "group-consumer")]
+            ErrorCode::STALE_MEMBER_EPOCH => self.state.group.beat_now(),
             ErrorCode::FENCED_INSTANCE_ID => {
                 self.lose_membership(true);
                 self.state.group.fatal = true;
@@ -589,6 +633,7 @@ impl Control<'_> {
 
     /// The subscription is new or has changed.
     pub(crate) fn enter_group(&mut self) {
+        let next_gen = self.is_next_gen();
         let group = &mut self.state.group;
         group.fatal = false;
         let sent = self.links.first().is_some_and(|link| link.awaiting().api == Api::SyncGroup as i16);
@@ -597,6 +642,9 @@ impl Control<'_> {
         }
         if group.phase == Phase::Out {
             group.job.want();
+        } else if next_gen {
+            #[cfg(feature = "group-consumer")]
+            group.beat_now();
         } else {
             group.rejoin = true; // a join that is out says what was subscribed before
         }
@@ -605,8 +653,9 @@ impl Control<'_> {
     /// `unsubscribe` and `close`: a dynamic member says good-bye, a static one comes back within its session.
     pub(crate) fn leave_group(&mut self) {
         let statically = !self.config.group_instance_id.is_empty();
+        let next_gen = self.is_next_gen();
         let group = &mut self.state.group;
-        group.leaving = !statically && group.member_len > 0;
+        group.leaving = if next_gen { group.phase != Phase::Out } else { !statically && group.member_len > 0 };
         (group.phase, group.cached, group.owned) = (Phase::Out, 0, 0);
         (group.handover, group.lost, group.rejoin) = (Handover::None, false, false);
         (group.synced, group.assigned) = (false, false);
@@ -620,6 +669,8 @@ impl Control<'_> {
     /// LeaveGroup was answered.
     pub(crate) fn group_left(&mut self) {
         self.state.group.leaving = false;
-        self.state.group.member_len = 0;
+        if !self.is_next_gen() {
+            self.state.group.member_len = 0;
+        }
     }
 }

@@ -64,7 +64,7 @@ impl Control<'_> {
     /// The membership with its partitions and positions, to be kept where it outlasts a deep sleep or a restart, and to be taken
     /// up by `Consumer::restore_membership` before the session ends. To be called when everything that was handed out is
     /// processed and committed, and followed by `drop`, not by `close`, with which a member without `group.instance.id` leaves.
-    /// 23 bytes and those of the member id, and for each partition 18 and its topic's name once.
+    /// 23 bytes and those of the member id, and for each partition 18 and its topic's name once. Of the classic protocol only.
     ///
     /// # Errors
     /// [`UsageError::NotAMember`] while the group rebalances, and without one; [`Resource::Membership`].
@@ -72,7 +72,7 @@ impl Control<'_> {
         let group = &self.state.group;
         let settled =
             group.phase == Phase::Stable && group.handover == Handover::None && !group.synced && !group.rejoin;
-        if self.state.mode != Mode::Subscribed || !settled {
+        if self.state.mode != Mode::Subscribed || !settled || self.is_next_gen() {
             return Err(UsageError::NotAMember.into());
         }
         let have = buffer.len();
@@ -97,6 +97,9 @@ impl Control<'_> {
     pub(crate) fn restore_membership(&mut self, topics: &[&str], saved: &[u8]) -> Result<(), Error> {
         if self.state.mode != Mode::Nothing {
             return Err(UsageError::SubscriptionType.into());
+        }
+        if self.is_next_gen() {
+            return Err(UsageError::Membership.into());
         }
         let damaged = || Error::Usage(UsageError::Membership);
         let (bytes, sum) = saved.split_last_chunk().ok_or_else(damaged)?;
@@ -137,8 +140,15 @@ impl Control<'_> {
                 group.session_ends = sent.after(self.config.session_timeout);
                 group.job.done();
             }
-            ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION => group.phase = Phase::Out,
-            ErrorCode::UNKNOWN_MEMBER_ID => (group.phase, group.member_len) = (Phase::Out, 0),
+            ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID => {
+                group.phase = Phase::Out;
+                if code == ErrorCode::UNKNOWN_MEMBER_ID {
+                    group.member_len = 0;
+                }
+                // others may have had them meanwhile, and committed
+                let (saved, _) = self.remembered();
+                saved.iter_mut().for_each(|slot| (slot.position, slot.epoch) = (-1, -1));
+            }
             ErrorCode::FENCED_INSTANCE_ID | ErrorCode::GROUP_AUTHORIZATION_FAILED => {
                 return self.give_up(Api::Heartbeat, code);
             }

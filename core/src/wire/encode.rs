@@ -1,6 +1,6 @@
 //! Requests as functions that put bytes: run once to count them, and once for each fill of the send buffer. So a request of any
 //! size, with fields of any size, leaves through a small buffer, and nothing is kept but how many of its bytes have left.
-use super::primitives::copy;
+use super::primitives::{copy, Flexible};
 use crate::Api;
 
 /// One pass over a request.
@@ -12,17 +12,18 @@ pub(crate) struct Encoder<'a> {
     len: usize,
     /// How many of them stand before the last mark that fits.
     marked: usize,
+    flexible: Flexible,
 }
 
 impl<'a> Encoder<'a> {
     /// To learn the size.
     pub fn count() -> Self {
-        Encoder { window: &mut [], skip: 0, len: 0, marked: 0 }
+        Encoder { window: &mut [], skip: 0, len: 0, marked: 0, flexible: Flexible::new(false) }
     }
 
     /// To write what follows the first `skip` bytes.
     pub fn fill(window: &'a mut [u8], skip: usize) -> Self {
-        Encoder { window, skip, len: 0, marked: 0 }
+        Encoder { window, skip, len: 0, marked: 0, flexible: Flexible::new(false) }
     }
 
     /// Bytes of the whole request.
@@ -51,6 +52,9 @@ impl<'a> Encoder<'a> {
     /// The header of a request whose frame has `size` bytes after the size itself.
     pub fn header(&mut self, size: u32, api: Api, version: i16, correlation: i32, client_id: &str) {
         self.i32(size as i32).i16(api as i16).i16(version).i32(correlation).str(client_id);
+        // the client's id is written the old way in all of them
+        self.flexible = super::flexible(api, version);
+        self.tags();
     }
 
     fn put(&mut self, bytes: &[u8]) -> &mut Self {
@@ -73,16 +77,57 @@ impl<'a> Encoder<'a> {
     pub fn i64(&mut self, n: i64) -> &mut Self {
         self.put(&n.to_be_bytes())
     }
+    pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+        self.put(bytes)
+    }
+    /// Whether the request is of a flexible version.
+    pub fn is_flexible(&self) -> bool {
+        self.flexible.is()
+    }
+    /// The length of an array.
+    pub fn array(&mut self, n: i32) -> &mut Self {
+        match self.flexible.is() {
+            true => self.length(n as u32),
+            false => self.i32(n),
+        }
+    }
     /// A string of at most 32,767 bytes: what is longer was refused before.
     pub fn str(&mut self, s: &str) -> &mut Self {
-        self.i16(s.len() as i16).put(s.as_bytes())
+        match self.flexible.is() {
+            true => self.length(s.len() as u32),
+            false => self.i16(s.len() as i16),
+        }
+        .put(s.as_bytes())
     }
     /// A string whose empty form is null.
     pub fn nullable(&mut self, s: &str) -> &mut Self {
         match s {
-            "" => self.i16(-1),
+            "" => self.null(),
             s => self.str(s),
         }
+    }
+    /// No string; in flexible versions no array either.
+    pub fn null(&mut self) -> &mut Self {
+        match self.flexible.is() {
+            true => self.i8(0),
+            false => self.i16(-1),
+        }
+    }
+    /// No tagged fields, behind each structure of a flexible version.
+    pub fn tags(&mut self) -> &mut Self {
+        match self.flexible.is() {
+            true => self.i8(0),
+            false => self,
+        }
+    }
+    /// As flexible versions write it: one more.
+    fn length(&mut self, n: u32) -> &mut Self {
+        let mut rest = n.saturating_add(1);
+        while rest >= 0x80 {
+            self.i8((rest | 0x80) as i8);
+            rest >>= 7;
+        }
+        self.i8(rest as i8)
     }
 }
 

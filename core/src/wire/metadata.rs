@@ -1,15 +1,29 @@
-//! Metadata v7 (MetadataRequest/Response.json): brokers, then topics with their partitions' leaders. Racks, replicas and the
-//! cluster's id are passed over.
-use super::answer::{Progress, END};
+//! Metadata v7 and v12 (MetadataRequest/Response.json): brokers, then topics with their partitions' leaders. v12 says topics' ids
+//! too, and finds topics by them. Racks, replicas and the cluster's id are passed over.
+use super::answer::{tags, Progress, END, LAST};
 use super::encode::Encoder;
-use super::primitives::{be_i16, be_i32, be_i8, count, string, string_length, Bytes, Parsed};
+use super::primitives::{be_i16, be_i32, be_i8, topic_id, Bytes, Parsed, TopicId, NO_ID};
 use nom::Parser;
 
 pub(crate) enum Item<'a> {
     Throttle(i32),
-    Broker { id: i32, host: &'a str, port: i32 },
-    Topic { error: i16, name: &'a str, partitions: u32 },
-    Partition { index: i32, leader: i32, epoch: i32 },
+    Broker {
+        id: i32,
+        host: &'a str,
+        port: i32,
+    },
+    /// Without a name: nobody knows the id that was asked for.
+    Topic {
+        error: i16,
+        name: &'a str,
+        id: &'a TopicId,
+        partitions: u32,
+    },
+    Partition {
+        index: i32,
+        leader: i32,
+        epoch: i32,
+    },
     Part,
 }
 
@@ -20,8 +34,15 @@ const TOPIC: u8 = 4;
 const PARTITION: u8 = 5;
 const ISR: u8 = 6;
 const OFFLINE: u8 = 7;
+/// What follows them in flexible versions.
+const BROKER_END: u8 = 8;
+const PARTITION_END: u8 = 9;
+const TOPIC_END: u8 = 10;
 
 pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
+    let flexible = p.flexible;
+    let (count, string) = (|i| flexible.count(i), |i| flexible.string(i));
+    let string_length = |i| flexible.string_length(i);
     match p.part {
         0 => (be_i32, count)
             .map(|(throttle, brokers)| {
@@ -31,8 +52,8 @@ pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
             .parse(i),
         BROKER => (be_i32, string, be_i32, string_length)
             .map(|(id, host, port, rack)| {
-                p.outer = p.outer.saturating_sub(1);
-                (p.skip, p.part) = (rack, if p.outer == 0 { CLUSTER } else { BROKER });
+                (p.outer, p.skip) = (p.outer.saturating_sub(1), rack);
+                p.part = if flexible.is() { BROKER_END } else { next_broker(p) };
                 Item::Broker { id, host, port }
             })
             .parse(i),
@@ -45,32 +66,46 @@ pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
         TOPICS => (be_i32, count)
             .map(|(_controller, topics)| {
                 (p.outer, p.inner) = (topics, 0);
-                next(p);
+                next_topic(p);
                 Item::Part
             })
             .parse(i),
-        TOPIC => (be_i16, string, be_i8, count)
-            .map(|(error, name, _internal, partitions)| {
-                (p.outer, p.inner) = (p.outer.saturating_sub(1), partitions);
-                next(p);
-                Item::Topic { error, name, partitions }
-            })
-            .parse(i),
+        TOPIC => {
+            let (i, (error, name)) = (be_i16, string).parse(i)?;
+            let (i, id) = if flexible.is() { topic_id(i)? } else { (i, &NO_ID) };
+            let (i, (_internal, partitions)) = (be_i8, count).parse(i)?;
+            (p.outer, p.inner) = (p.outer.saturating_sub(1), partitions);
+            next(p);
+            Ok((i, Item::Topic { error, name, id, partitions }))
+        }
         PARTITION => (be_i16, be_i32, be_i32, be_i32, count)
             .map(|(_error, index, leader, epoch, replicas)| {
                 // its error is one of its leader, which is -1 then or refuses by itself
                 (p.skip, p.part) = (replicas.saturating_mul(4), ISR);
+                p.inner = p.inner.saturating_sub(1);
                 Item::Partition { index, leader, epoch }
             })
             .parse(i),
+        BROKER_END | PARTITION_END => {
+            let (i, ()) = tags(p, i)?;
+            match p.part {
+                BROKER_END => p.part = next_broker(p),
+                _ => next(p),
+            }
+            Ok((i, Item::Part))
+        }
+        TOPIC_END => {
+            let (i, (_operations, ())) = (be_i32, |i| tags(p, i)).parse(i)?;
+            next_topic(p);
+            Ok((i, Item::Part))
+        }
         part => count
             .map(|replicas| {
                 p.skip = replicas.saturating_mul(4);
-                if part == ISR {
-                    p.part = OFFLINE;
-                } else {
-                    p.inner = p.inner.saturating_sub(1);
-                    next(p);
+                match part {
+                    ISR => p.part = OFFLINE,
+                    _ if flexible.is() => p.part = PARTITION_END,
+                    _ => next(p),
                 }
                 Item::Part
             })
@@ -78,20 +113,46 @@ pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     }
 }
 
+fn next_broker(p: &Progress) -> u8 {
+    if p.outer == 0 {
+        CLUSTER
+    } else {
+        BROKER
+    }
+}
+
 fn next(p: &mut Progress) {
-    p.part = match (p.inner, p.outer) {
-        (0, 0) => END,
-        (0, _) => TOPIC,
-        _ => PARTITION,
+    match p.inner {
+        0 if p.flexible.is() => p.part = TOPIC_END,
+        0 => next_topic(p),
+        _ => p.part = PARTITION,
+    }
+}
+
+fn next_topic(p: &mut Progress) {
+    p.part = match (p.outer, p.flexible.is()) {
+        (0, true) => LAST,
+        (0, false) => END,
+        _ => TOPIC,
     };
 }
 
-/// `names` may be walked twice: once for their number.
-pub(crate) fn request<'a>(e: &mut Encoder<'_>, names: impl Iterator<Item = &'a str> + Clone, auto_create: bool) {
-    let count = names.clone().count() as i32;
-    e.i32(count);
-    for name in names {
-        e.str(name);
+/// `topics` by name, or by id where the name is empty; they may be walked twice: once for their number.
+pub(crate) fn request<'a>(
+    e: &mut Encoder<'_>,
+    topics: impl Iterator<Item = (&'a str, &'a TopicId)> + Clone,
+    auto_create: bool,
+) {
+    e.array(topics.clone().count() as i32);
+    for (name, id) in topics {
+        if e.is_flexible() {
+            e.bytes(if name.is_empty() { id } else { &NO_ID }).nullable(name).tags();
+        } else {
+            e.str(name);
+        }
     }
     e.i8(auto_create.into());
+    if e.is_flexible() {
+        e.i8(0).tags(); // nobody asks who may do what
+    }
 }

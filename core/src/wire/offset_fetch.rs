@@ -1,40 +1,56 @@
-//! OffsetFetch v5 (OffsetFetchRequest/Response.json). A row's metadata (up to 4 KB) is passed over; the error of the whole
-//! answer follows the rows, which are none then.
-use super::answer::{self, row_done, Item, Progress, Row, END, ROW_END, TAIL};
+//! OffsetFetch v5 and v9 (OffsetFetchRequest/Response.json). v9 lists groups, of which ours is the one, says who of the group asks,
+//! and waits for transactions. A row's metadata (up to 4 KB) is passed over; the error of the whole answer follows the rows,
+//! which are none then.
+use super::answer::{self, row_done, tags, Item, Progress, Row, END, LAST, ROW_END, TAIL, TOPICS};
 use super::encode::Encoder;
-use super::primitives::{be_i16, be_i32, be_i64, string_length, Bytes, Parsed};
+use super::primitives::{be_i16, be_i32, be_i64, stop, Bytes, Parsed, Stop};
 use nom::Parser;
 
 pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
+    if p.flexible.is() && p.part == 0 {
+        let (i, (throttle, groups, id)) =
+            (be_i32, |i| p.flexible.count(i), |i| p.flexible.string_length(i)).parse(i)?;
+        (p.skip, p.part) = (id, TOPICS);
+        return if groups == 1 { Ok((i, Item::Throttle(throttle))) } else { stop(Stop::Bad) };
+    }
     answer::rows(p, TAIL, row, i)
 }
 
 fn row<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     match p.part {
-        TAIL => be_i16
-            .map(|error| {
-                p.part = END;
-                Item::Error(error)
-            })
-            .parse(i),
-        ROW_END => be_i16
-            .map(|error| {
-                row_done(p, TAIL);
-                Item::Row(Row { error, ..p.row })
-            })
-            .parse(i),
-        _ => (be_i32, be_i64, be_i32, string_length)
-            .map(|(partition, offset, epoch, metadata)| {
-                p.row = Row { partition, error: 0, offset, epoch, timestamp: 0 };
-                (p.skip, p.part) = (metadata, ROW_END);
-                Item::Part
-            })
-            .parse(i),
+        TAIL => {
+            let (i, (error, ())) = (be_i16, |i| tags(p, i)).parse(i)?;
+            p.part = if p.flexible.is() { LAST } else { END };
+            Ok((i, Item::Error(error)))
+        }
+        ROW_END => {
+            let (i, (error, ())) = (be_i16, |i| tags(p, i)).parse(i)?;
+            row_done(p, TAIL);
+            Ok((i, Item::Row(Row { error, ..p.row })))
+        }
+        _ => {
+            let (i, (partition, offset, epoch, metadata)) =
+                (be_i32, be_i64, be_i32, |i| p.flexible.string_length(i)).parse(i)?;
+            p.row = Row { partition, error: 0, offset, epoch, timestamp: 0 };
+            (p.skip, p.part) = (metadata, ROW_END);
+            Ok((i, Item::Part))
+        }
     }
 }
 
-pub(crate) fn head(e: &mut Encoder<'_>, group: &str) {
-    e.str(group);
+pub(crate) fn head(e: &mut Encoder<'_>, group: &str, epoch: i32, member: &str) {
+    if e.is_flexible() {
+        e.array(1).str(group).nullable(member).i32(epoch);
+    } else {
+        e.str(group);
+    }
+}
+
+/// Behind the topics: offsets of transactions that are open are waited for.
+pub(crate) fn tail(e: &mut Encoder<'_>) {
+    if e.is_flexible() {
+        e.tags().i8(1).tags();
+    }
 }
 
 pub(crate) fn request_row(e: &mut Encoder<'_>, partition: i32) {

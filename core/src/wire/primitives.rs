@@ -152,8 +152,65 @@ pub(crate) fn string_length(i: Bytes<'_>) -> Parsed<'_, u32> {
 /// A string; null is empty.
 pub(crate) fn string(i: Bytes<'_>) -> Parsed<'_, &str> {
     let (i, n) = string_length(i)?;
+    text(n, i)
+}
+
+fn text(n: u32, i: Bytes<'_>) -> Parsed<'_, &str> {
     let (i, bytes) = take(n as usize)(i)?;
     core::str::from_utf8(bytes).map_or(stop(Stop::Bad), |s| Ok((i, s)))
+}
+
+/// What flexible versions (KIP-482) write otherwise: lengths are varints without zigzag, one more than the length, 0 for null.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Flexible(bool);
+
+impl Flexible {
+    pub const fn new(flexible: bool) -> Self {
+        Flexible(flexible)
+    }
+
+    pub const fn is(self) -> bool {
+        cfg!(feature = "group-consumer") && self.0
+    }
+
+    /// [`count`].
+    pub fn count(self, i: Bytes<'_>) -> Parsed<'_, u32> {
+        match self.is() {
+            true => uvarint.map(|n| n.saturating_sub(1)).parse(i),
+            false => count(i),
+        }
+    }
+
+    /// [`string_length`].
+    pub fn string_length(self, i: Bytes<'_>) -> Parsed<'_, u32> {
+        match self.is() {
+            true => self.count(i),
+            false => string_length(i),
+        }
+    }
+
+    /// [`string`].
+    pub fn string(self, i: Bytes<'_>) -> Parsed<'_, &str> {
+        match self.is() {
+            true => self.count(i).and_then(|(i, n)| text(n, i)),
+            false => string(i),
+        }
+    }
+}
+
+/// How KIP-516 names a topic that may be deleted and made anew under its old name.
+pub(crate) type TopicId = [u8; 16];
+
+/// Of a topic whose id is not known.
+pub(crate) static NO_ID: TopicId = [0; 16];
+
+pub(crate) fn topic_id(i: Bytes<'_>) -> Parsed<'_, &TopicId> {
+    i.split_first_chunk().map_or(stop(Stop::More), |(id, rest)| Ok((rest, id)))
+}
+
+/// LEB128 of up to five bytes.
+pub(crate) fn uvarint(i: Bytes<'_>) -> Parsed<'_, u32> {
+    varint(i).map(|(i, n)| (i, (n << 1 ^ n >> 31) as u32))
 }
 
 /// Bytes with a varint length, `None` for null.
@@ -212,6 +269,20 @@ mod tests {
         }
         assert_eq!(item(varint(&[0x80, 0x80, 0x80, 0x80, 0x10])), Err(Stop::Bad));
         assert_eq!(item(varlong(&[0xff; 11])), Err(Stop::Bad));
+    }
+
+    #[test]
+    #[cfg(feature = "group-consumer")]
+    fn flexible_lengths_are_one_more_and_zero_is_null() {
+        let flexible = Flexible(true);
+        assert_eq!(item(uvarint(&[0xff, 0xff, 0xff, 0xff, 0x0f])), Ok((&[][..], u32::MAX)));
+        assert_eq!(item(uvarint(&[0xff, 0xff, 0xff, 0xff, 0x1f])), Err(Stop::Bad));
+        assert_eq!(item(uvarint(&[0x80])), Err(Stop::More));
+        assert_eq!(item(flexible.count(&[0])), Ok((&[][..], 0)));
+        assert_eq!(item(flexible.count(&[0x81, 0x01])), Ok((&[][..], 128)));
+        assert_eq!(item(flexible.string(&[2, b'a', b'b'])), Ok((&b"b"[..], "a")));
+        assert_eq!(item(flexible.string(&[0])), Ok((&[][..], "")));
+        assert_eq!(item(Flexible(false).string(&[0, 1, b'a'])), Ok((&[][..], "a")));
     }
 
     #[test]

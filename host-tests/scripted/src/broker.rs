@@ -202,6 +202,7 @@ impl State {
                 let code = self.faults.code(Api::ApiVersions);
                 self.api_versions(call.node, code.unwrap_or(if supported { 0 } else { UNSUPPORTED_VERSION }))
             }
+            Request::ConsumerGroupHeartbeat(request) => self.consumer_group_heartbeat(call, request),
             Request::Fetch(_) => return self.fetch(call, request, None),
             Request::JoinGroup(request) => return self.join_group(call, request),
             Request::SyncGroup(request) => return self.sync_group(call, request),

@@ -95,6 +95,7 @@ fn retriable(api: Api) -> &'static [i16] {
         Api::FindCoordinator => &[14, 15],
         Api::JoinGroup | Api::OffsetFetch => &[14, 15, 16],
         Api::SyncGroup | Api::Heartbeat => &[15, 16],
+        Api::ConsumerGroupHeartbeat => &[14, 15, 16],
         Api::OffsetCommit => &[7, 14, 15, 16],
         Api::ListOffsets => &[3, 5, 6, 74, 78],
         Api::OffsetForLeaderEpoch => &[3, 5, 6, 74],

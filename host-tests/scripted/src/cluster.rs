@@ -5,6 +5,7 @@ use crate::connection::Connection;
 use crate::control::Cluster;
 use crate::coordinator::Coordinator;
 use crate::faults::{End, Faults};
+use crate::group::consumer::TopicId;
 use crate::group::Group;
 use crate::history::History;
 use crate::log::Partition;
@@ -45,6 +46,7 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
     pub(crate) brokers: Vec<Broker>,
     pub(crate) topics: BTreeMap<String, Vec<Partition>>,
+    pub(crate) topic_ids: BTreeMap<String, TopicId>,
     /// Topics being created: when, and with how many partitions.
     pub(crate) creations: BTreeMap<String, (u64, usize)>,
     pub(crate) groups: BTreeMap<String, Group>,
@@ -68,6 +70,8 @@ pub(crate) struct State {
     /// By time and order of entry.
     pub(crate) actions: BTreeMap<(u64, u64), Action>,
     pub(crate) action_number: u64,
+    /// No topic's id comes again.
+    pub(crate) topics_made: u64,
     pub(crate) triggers: Vec<Trigger>,
     pub(crate) triggered: Vec<Action>,
     /// Counts what a consumer could have noticed.
@@ -85,6 +89,7 @@ impl State {
             settings: Settings::default(),
             brokers: nodes.into_iter().map(Broker::new).collect(),
             topics: BTreeMap::new(),
+            topic_ids: BTreeMap::new(),
             creations: BTreeMap::new(),
             groups: BTreeMap::new(),
             coordinators: BTreeMap::new(),
@@ -103,6 +108,7 @@ impl State {
             news: false,
             actions: BTreeMap::new(),
             action_number: 0,
+            topics_made: 0,
             triggers: vec![],
             triggered: vec![],
             progress: 0,
@@ -169,6 +175,11 @@ impl State {
     pub(crate) fn create_topic(&mut self, name: &str, partitions: usize, replicas: usize) {
         self.news = true;
         let nodes: Vec<i32> = self.brokers.iter().map(|broker| broker.node).collect();
+        if !self.topics.contains_key(name) {
+            self.topics_made += 1;
+            let id = (0x4b41_464b_0000_4000_8000_0000_0000_0000_u128 | u128::from(self.topics_made)).to_be_bytes();
+            self.topic_ids.insert(name.into(), id);
+        }
         let topic = self.topics.entry(name.into()).or_default();
         for index in topic.len()..partitions {
             let mut log = Partition::new(nodes[index % nodes.len()]);

@@ -3,6 +3,7 @@ use crate::broker::Broker;
 use crate::cluster::{Action, State, Trigger};
 use crate::connection::Work;
 use crate::faults::{Connecting, Cut, End, Instead};
+use crate::group::consumer::TopicId;
 use crate::history::{Accepted, Connect, Received};
 use crate::net::Net;
 use crate::settings::{Profile, Settings};
@@ -112,9 +113,15 @@ impl Cluster {
     pub fn delete_topic(&self, name: &str) -> &Self {
         self.with(|state| {
             state.topics.remove(name);
+            state.topic_ids.remove(name);
             state.news = true;
         });
         self
+    }
+
+    /// The id of an existing topic; created again it has another one.
+    pub fn topic_id(&self, topic: &str) -> TopicId {
+        self.state().topic_ids.get(topic).copied().unwrap_or_else(|| panic!("there is no topic {topic}"))
     }
 
     /// One partition of an existing topic.

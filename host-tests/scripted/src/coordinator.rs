@@ -2,6 +2,7 @@
 use crate::apis::GROUP_AUTHORIZATION_FAILED;
 use crate::cluster::State;
 use crate::group::{Group, Turn, NOT_COORDINATOR, UNKNOWN_MEMBER_ID};
+use std::collections::BTreeMap;
 
 /// COORDINATOR_LOAD_IN_PROGRESS.
 pub(crate) const LOADING: i16 = 14;
@@ -65,8 +66,16 @@ impl State {
     }
 
     fn turn<R>(&mut self, group: &str, act: impl FnOnce(&mut Group, &mut Turn) -> R) -> Option<R> {
-        let mut turn = Turn { now: self.now, settings: &self.settings, random: &mut self.random, replies: vec![] };
-        let result = act(self.groups.get_mut(group)?, &mut turn);
+        let known = self.groups.get_mut(group)?;
+        let catalog = match known.consumer {
+            None => BTreeMap::new(),
+            Some(_) => {
+                self.topics.iter().map(|(name, all)| (name.clone(), (self.topic_ids[name], all.len()))).collect()
+            }
+        };
+        let (settings, random) = (&self.settings, &mut self.random);
+        let mut turn = Turn { now: self.now, settings, random, catalog, replies: vec![] };
+        let result = act(known, &mut turn);
         let replies = turn.replies;
         self.send_replies(replies);
         Some(result)
@@ -124,11 +133,11 @@ impl State {
                 known.loaded_from = 0; // once
             }
             if let Some(group) = self.groups.get_mut(&group) {
-                group.load(now);
+                group.load(now, &self.settings);
             }
         }
         let now = self.now;
-        let due = self.ticking().filter(|(_, group)| group.next_event().is_some_and(|at| at <= now));
+        let due = self.ticking().filter(|(_, group)| group.next_event(&self.settings).is_some_and(|at| at <= now));
         let due: Vec<String> = due.map(|(name, _)| name.clone()).collect();
         for group in &due {
             self.turn(group, Group::advance);
@@ -139,6 +148,6 @@ impl State {
     pub(crate) fn next_group_event(&self) -> Option<u64> {
         let later = self.coordinators.values().flat_map(|known| [known.found_from, known.loaded_from]);
         let later = later.filter(|&at| at > self.now);
-        self.ticking().filter_map(|(_, group)| group.next_event()).chain(later).min()
+        self.ticking().filter_map(|(_, group)| group.next_event(&self.settings)).chain(later).min()
     }
 }

@@ -38,8 +38,21 @@ impl fmt::Display for Request {
             Request::ApiVersions => write!(f, "ApiVersions"),
             Request::Metadata(request) => match &request.topics {
                 None => write!(f, "Metadata of all topics"),
-                Some(topics) => write!(f, "Metadata {topics:?}"),
+                Some(topics) => {
+                    write!(f, "Metadata {topics:?}")?;
+                    list(f, &request.ids, |id| format!("id {}", id[15]))
+                }
             },
+            Request::ConsumerGroupHeartbeat(request) => {
+                let (group, epoch, id) = (&request.group_id, request.member_epoch, &request.member_id);
+                write!(f, "ConsumerGroupHeartbeat {group} epoch {epoch} as {id:?}{}", instance(&request.instance_id))?;
+                list(f, &request.subscribed_topic_names, |names| format!("names {names:?}"))?;
+                list(f, &request.subscribed_topic_regex, |regex| format!("regex {regex:?}"))?;
+                list(f, &request.topic_partitions, |owned| {
+                    let topics = owned.iter().map(|(id, all)| format!("id {}{all:?}", id[15]));
+                    format!("has [{}]", topics.collect::<Vec<_>>().join(" "))
+                })
+            }
             Request::FindCoordinator(request) => write!(f, "FindCoordinator {}", request.key),
             Request::JoinGroup(request) => {
                 let (id, timeouts) = (&request.member_id, (request.session_timeout_ms, request.rebalance_timeout_ms));

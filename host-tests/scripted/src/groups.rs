@@ -1,16 +1,20 @@
 //! Groups as a test looks at them.
+use crate::cluster::State;
 use crate::control::Cluster;
 use crate::coordinator::Coordinator;
+use crate::group::consumer::{ConsumerGroup, IdPartition, TopicId};
 use crate::group::{Committed, GroupPhase};
+use crate::wire::Writer;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// A group at one moment.
+/// A group at one moment; one of KIP-848 is `Stable` when every member has its target, and `PreparingRebalance` until then.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupView {
     /// What it is doing.
     pub phase: GroupPhase,
-    /// Counts completed joins.
+    /// Counts completed joins; of KIP-848 the group's epoch.
     pub generation: i32,
-    /// The assignor all have agreed on, empty when there is none.
+    /// The assignor all have agreed on, empty when there is none or the broker's is used.
     pub protocol: String,
     /// The leader's member id.
     pub leader: Option<String>,
@@ -27,7 +31,7 @@ pub struct MemberView {
     pub instance: Option<String>,
     /// Subscription bytes for the group's protocol.
     pub metadata: Vec<u8>,
-    /// Assignment bytes of the last SyncGroup.
+    /// Assignment bytes of the last SyncGroup; of KIP-848 what a SyncGroup would say of all that nobody else may have.
     pub assignment: Vec<u8>,
     /// Milliseconds of its session timeout.
     pub session_timeout_ms: u64,
@@ -47,6 +51,9 @@ impl Cluster {
     pub fn group(&self, group: &str) -> Option<GroupView> {
         let state = self.state();
         let group = state.groups.get(group)?;
+        if let Some(consumer) = &group.consumer {
+            return Some(state.view_of(consumer));
+        }
         let member = |member: &crate::group::Member| MemberView {
             id: member.id.clone(),
             instance: member.instance.clone(),
@@ -128,5 +135,37 @@ impl Cluster {
             }
         });
         self
+    }
+}
+
+impl State {
+    fn view_of(&self, group: &ConsumerGroup) -> GroupView {
+        let name = |id: &TopicId| self.topic_ids.iter().find(|(_, known)| *known == id).map(|(name, _)| &name[..]);
+        let member = |(id, instance, _, held): (&str, Option<&str>, i32, BTreeSet<IdPartition>)| {
+            let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+            for (topic, partition) in &held {
+                if let Some(name) = name(topic) {
+                    topics.entry(name).or_default().push(*partition);
+                }
+            }
+            let mut out = Writer::default();
+            out.i16(0).array(topics, |out, (name, partitions)| {
+                out.str(name).array(partitions, |out, partition| _ = out.i32(partition));
+            });
+            MemberView {
+                id: id.into(),
+                instance: instance.map(String::from),
+                metadata: vec![],
+                assignment: out.bytes,
+                session_timeout_ms: self.settings.consumer_session_timeout_ms,
+            }
+        };
+        let phase = match (group.is_empty(), group.is_stable()) {
+            (true, _) => GroupPhase::Empty,
+            (false, true) => GroupPhase::Stable,
+            (false, false) => GroupPhase::PreparingRebalance,
+        };
+        let members = group.listed().map(member).collect();
+        GroupView { phase, generation: group.epoch, protocol: String::new(), leader: None, members }
     }
 }

@@ -77,15 +77,17 @@ mod topic;
 mod wire;
 
 pub use apis::{
-    EpochPartition, FetchPartition, FetchRequest, FindCoordinatorRequest, HeartbeatRequest, JoinGroupRequest,
-    LeaveGroupRequest, ListOffsetsPartition, ListOffsetsRequest, MetadataRequest, OffsetCommitPartition,
-    OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, Request, SyncGroupRequest,
+    ConsumerGroupHeartbeatRequest, EpochPartition, FetchPartition, FetchRequest, FindCoordinatorRequest,
+    HeartbeatRequest, JoinGroupRequest, LeaveGroupRequest, ListOffsetsPartition, ListOffsetsRequest, MetadataRequest,
+    OffsetCommitPartition, OffsetCommitRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, Request,
+    SyncGroupRequest,
 };
 pub use batch::{batch, marker, record, Batch, Marker, Record};
 pub use chaos::Chaos;
 pub use control::Cluster;
 pub use drive::poll_once;
 pub use faults::{Connecting, Cut, Direction, End, ALWAYS};
+pub use group::consumer::TopicId;
 pub use group::{Committed, GroupPhase};
 pub use groups::{GroupView, MemberView};
 pub use history::{Accepted, Answered, Connect, Received};

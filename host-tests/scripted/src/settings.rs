@@ -15,6 +15,16 @@ pub struct Settings {
     pub max_session_timeout_ms: i32,
     /// `group.max.size`.
     pub group_max_size: usize,
+    /// `group.consumer.session.timeout.ms`: of members of KIP-848.
+    pub consumer_session_timeout_ms: u64,
+    /// `group.consumer.heartbeat.interval.ms`: what they are told.
+    pub consumer_heartbeat_interval_ms: u64,
+    /// `group.consumer.max.size`.
+    pub consumer_max_size: usize,
+    /// `group.consumer.assignment.interval.ms`: at least so long between two targets of a group.
+    pub assignment_interval_ms: u64,
+    /// How long a regular expression matches nothing yet.
+    pub regex_ms: u64,
     /// `offset.metadata.max.bytes`.
     pub offset_metadata_max_bytes: usize,
     /// `fetch.max.bytes` of the broker.
@@ -54,6 +64,11 @@ impl Default for Settings {
             min_session_timeout_ms: 6_000,
             max_session_timeout_ms: 1_800_000,
             group_max_size: usize::MAX,
+            consumer_session_timeout_ms: 45_000,
+            consumer_heartbeat_interval_ms: 5_000,
+            consumer_max_size: usize::MAX,
+            assignment_interval_ms: 1_000,
+            regex_ms: 500,
             offset_metadata_max_bytes: 4_096,
             fetch_max_bytes: 57_671_680,
             connections_max_idle_ms: 600_000,

@@ -118,6 +118,22 @@ impl<'a> Reader<'a> {
         self.text(n)
     }
 
+    pub(crate) fn compact_nullable_str(&mut self) -> Result<Option<String>, Malformed> {
+        self.compact()?.map(|n| self.text(n)).transpose()
+    }
+
+    pub(crate) fn uuid(&mut self) -> Result<[u8; 16], Malformed> {
+        Ok(self.take(16, "uuid")?.try_into().expect("sixteen bytes"))
+    }
+
+    pub(crate) fn compact_array<T>(
+        &mut self,
+        element: impl Fn(&mut Self) -> Result<T, Malformed>,
+    ) -> Result<Vec<T>, Malformed> {
+        let at = self.at;
+        self.compact_nullable_array(element)?.ok_or_else(|| format!("null array at byte {at}"))
+    }
+
     pub(crate) fn compact_nullable_array<T>(
         &mut self,
         element: impl Fn(&mut Self) -> Result<T, Malformed>,
@@ -239,5 +255,23 @@ impl Writer {
 
     pub(crate) fn compact_str(&mut self, value: &str) -> &mut Self {
         self.uvarint(value.len() as u64 + 1).raw(value.as_bytes())
+    }
+
+    pub(crate) fn compact_nullable_str(&mut self, value: Option<&str>) -> &mut Self {
+        match value {
+            Some(value) => self.compact_str(value),
+            None => self.uvarint(0),
+        }
+    }
+
+    pub(crate) fn compact_array<T>(
+        &mut self,
+        elements: impl IntoIterator<Item = T, IntoIter: ExactSizeIterator>,
+        mut write: impl FnMut(&mut Self, T),
+    ) -> &mut Self {
+        let elements = elements.into_iter();
+        self.uvarint(elements.len() as u64 + 1);
+        elements.for_each(|element| write(self, element));
+        self
     }
 }

@@ -228,6 +228,22 @@ fn to_resume(shared: &Shared, id: usize) -> Vec<(&'static str, i32)> {
     found
 }
 
+/// What was just assigned and is to begin elsewhere than the group has committed.
+fn to_seek(shared: &Shared, id: usize) -> Option<(TopicPartition<'static>, i64)> {
+    let mut world = shared.borrow_mut();
+    let restless = world.members[id].style.restless;
+    if world.healed || world.members[id].random.below(200) >= restless {
+        return None;
+    }
+    let part = world.fresh_part(id)?;
+    let log = &world.logs[part];
+    let (partition, start) = (TopicPartition::new(log.topic, log.partition), log.start);
+    let end = world.cluster.partition(log.topic, log.partition).high_watermark();
+    let target = start + world.members[id].random.below((end - start).max(0) as u64 / 2 + 1) as i64;
+    world.sought(id, part, target);
+    Some((partition, target))
+}
+
 /// Whether the value that was read is the one that was written; counts as handed out from its start.
 fn large(shared: &Shared, id: usize, part: usize, offset: i64, key: &[u8], value: &[u8]) {
     let mut world = shared.borrow_mut();
@@ -313,6 +329,9 @@ async fn asynchronous(
             Ok(event) => {
                 revoked = matches!(event, Event::Revoked(_));
                 told(&shared, id, event);
+                if let Some((partition, target)) = to_seek(&shared, id) {
+                    consumer.seek(partition, target).expect("it is assigned");
+                }
             }
             Err(error) => {
                 shared.borrow_mut().error(id, &error);
@@ -442,6 +461,9 @@ async fn superloop(
             Ok(Some(event)) => {
                 revoked = matches!(event, Event::Revoked(_));
                 told(&shared, id, event);
+                if let Some((partition, target)) = to_seek(&shared, id) {
+                    consumer.seek(partition, target).expect("it is assigned");
+                }
             }
             Err(error) => {
                 shared.borrow_mut().error(id, &error);

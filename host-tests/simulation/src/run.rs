@@ -25,7 +25,7 @@ const GIVEN_UP_MS: u64 = 8_500 + PROMPT_MS;
 /// Turns of one member in a virtual second in which nothing happened and that it asked for.
 const IDLE_TURNS: u64 = 200;
 /// Attempts of one connection of a member to reach one broker in a minute.
-const CONNECTS: usize = 70;
+const CONNECTS: usize = 75;
 /// More turns than any run takes.
 const TURNS: u64 = 3_000_000;
 

@@ -308,12 +308,21 @@ impl World {
         self.log_note(id, format!("seeks {} to {target}", self.name(part)));
         self.counts.add("seeks", 1);
         let Some(own) = self.members[id].owned.get_mut(&part) else { return };
-        if let Some(from) = own.next.filter(|&from| from < target) {
-            self.logs[part].waive(from, target);
+        let log = &mut self.logs[part];
+        let from = own.next.or(own.start).unwrap_or(log.start);
+        if from < target {
+            log.waive(from, target);
         }
         (own.start, own.next, own.acked) = (Some(target), None, Some(target));
         own.most = own.most.max(Some(target));
         own.least = Some(own.least.map_or(target, |least| least.min(target)));
+    }
+
+    /// A partition of which nothing was handed out yet.
+    pub(crate) fn fresh_part(&self, id: usize) -> Option<usize> {
+        let member = &self.members[id];
+        let fresh = |(part, own): &(&usize, &Own)| own.next.is_none() && !member.revoking.contains(part);
+        member.owned.iter().find(fresh).map(|(part, _)| *part)
     }
 
     pub(crate) fn paused(&mut self, id: usize, part: usize, paused: bool) {
@@ -493,6 +502,8 @@ impl World {
             Error::Broker(broker) if broker.api == Api::Metadata && matches!(broker.code.0, 3 | 5) => {
                 "errors: topic unknown"
             }
+            // a batch that is larger than the quota of a window
+            Error::Broker(broker) if broker.api == Api::Fetch && broker.code.0 == 89 => "errors: quota",
             // what a commit of a member that is out, or on its way, is answered
             Error::Broker(broker) if broker.api == Api::OffsetCommit && matches!(broker.code.0, 22 | 25 | 27) => {
                 "errors: commit refused"

@@ -11,7 +11,7 @@ usage: nanokafka-verifiable-consumer --bootstrap-server HOST:PORT[,…] --topic 
   --topic T                                      the one topic
   --group-id G                                   group.id
   --group-instance-id ID                         group.instance.id: a static member
-  --group-protocol P                             group.protocol: classic (default)
+  --group-protocol P                             group.protocol: classic (default), consumer or auto
   --group-remote-assignor A                      group.remote.assignor
   --assignment-strategy CLASS[,…]                partition.assignment.strategy (default: RangeAssignor)
   --session-timeout MS                           session.timeout.ms (default: 30000)
@@ -90,6 +90,10 @@ fn flags(mut parser: Parser) -> Result<Option<Args>, lexopt::Error> {
         }
     }
     pairs.push(("enable.auto.commit", auto_commit.to_string()));
+    let next_gen =
+        pairs.iter().rfind(|(key, _)| *key == "group.protocol").is_some_and(|(_, value)| value == "consumer");
+    // as Java: these are the broker's
+    pairs.retain(|(key, _)| !next_gen || !matches!(*key, "partition.assignment.strategy" | "session.timeout.ms"));
     let topic = topic.ok_or("--topic is missing")?;
     let (properties, warnings) = layered(&file, &mut pairs)?;
     if properties.config().group_id.is_empty() {
@@ -131,7 +135,7 @@ fn layered(file: &str, pairs: &mut Vec<(&str, String)>) -> Result<(Properties, V
 #[cfg(test)]
 mod tests {
     use super::*;
-    use nanokafka::{Assignor, OffsetReset};
+    use nanokafka::{Assignor, GroupProtocol, OffsetReset};
     use std::time::Duration;
 
     const LEAST: &str = "--bootstrap-server a:1,b:2 --topic t --group-id g";
@@ -186,6 +190,15 @@ mod tests {
         let config = args.properties.config();
         assert_eq!((config.group_instance_id, config.session_timeout.as_secs()), ("i", 45));
         assert_eq!((config.auto_offset_reset, config.enable_auto_commit), (OffsetReset::Latest, true));
+    }
+
+    #[test]
+    fn what_is_the_brokers_is_left_to_it() {
+        let flags = "--group-protocol consumer --group-remote-assignor range --session-timeout 45001";
+        let args = args(flags);
+        let config = args.properties.config();
+        assert_eq!((config.group_protocol, config.group_remote_assignor), (GroupProtocol::Consumer, "range"));
+        assert_eq!(config.session_timeout.as_secs(), 45);
     }
 
     #[test]
@@ -262,7 +275,7 @@ mod tests {
             assert!(error.contains(why) && error.lines().count() == 1, "{flags}: {error}");
         }
         for (flags, why) in [
-            ("--group-protocol consumer", "group.protocol=consumer must be classic"),
+            ("--group-protocol streams", "group.protocol=streams must be classic"),
             ("--reset-policy smallest", "auto.offset.reset=smallest must be earliest"),
             ("--session-timeout soon", "session.timeout.ms=soon must be a number"),
         ] {

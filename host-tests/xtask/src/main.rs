@@ -22,7 +22,7 @@ const USAGE: &str = "usage: cargo xtask list                        the stages
        cargo xtask setup                     install the tools of all stages
        cargo xtask memory                    write the README's table of RAM
        cargo xtask sizes                     write the README's table of flash
-       cargo xtask firmware                  write the tables of firmware-example/README.md (about 8 minutes)";
+       cargo xtask firmware                  write the tables of firmware-example/README.md (about 10 minutes)";
 
 fn main() -> ExitCode {
     std::env::set_current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")).expect("the workspace exists");

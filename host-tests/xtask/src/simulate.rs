@@ -94,6 +94,9 @@ fn simulate() -> Result<(), String> {
     let cargo = |arguments: &str| {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(COPY).env("CARGO_TARGET_DIR", &build).args(arguments.split(' '));
+        // a bug is found within few seeds: building it is what takes time
+        cargo.envs([("CARGO_PROFILE_SIMULATION_OPT_LEVEL", "1"), ("CARGO_PROFILE_SIMULATION_DEBUG", "0")]);
+        cargo.env("CARGO_INCREMENTAL", "1");
         cargo
     };
     command(&mut cargo("build --quiet --locked --profile simulation -p nanokafka-simulation"))?;

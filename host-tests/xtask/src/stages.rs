@@ -52,11 +52,12 @@ pub const EXTENDED: &[Stage] = &[
     Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
     Stage { name: "groups-long", about: "groups of processes on brokers that restart and die, frozen members, 1,000 partitions, Kafka 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: groups_long },
     Stage { name: "firmware-long", about: "emulated boards: a link that is down for long, an address that stays wrong", needs: &[Rust, Jdk, Maven, Qemu], run: firmware_long },
+    Stage { name: "boards", about: "firmware for five real boards compiles", needs: &[Rust], run: boards },
     Stage { name: "old-demo", about: "cargo demo on Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_demo },
 ];
 
 /// All features of core but defmt, whose logger only a device has.
-const ON_A_HOST: &str = "std,group-sticky,json,postcard,log,crc-table-1k";
+const ON_A_HOST: &str = "std,group-sticky,group-consumer,json,postcard,log,crc-table-1k";
 
 fn fmt() -> Outcome {
     cargo("fmt --all --check")
@@ -64,12 +65,15 @@ fn fmt() -> Outcome {
 
 fn clippy() -> Outcome {
     cargo("clippy --workspace --all-targets --all-features -- -D warnings")?;
-    cargo("clippy -p nanokafka --all-targets -- -D warnings")
+    for features in ["", "--features group"] {
+        cargo(&format!("clippy -p nanokafka --all-targets {features} -- -D warnings"))?;
+    }
+    Ok(())
 }
 
 fn targets() -> Outcome {
     for target in ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"] {
-        for features in ["", "--features group", "--features group-sticky,crc-table-1k,defmt"] {
+        for features in ["", "--features group", "--features group-sticky,group-consumer,crc-table-1k,defmt"] {
             cargo(&format!("build -p nanokafka --no-default-features --target {target} {features}"))?;
         }
     }
@@ -105,7 +109,7 @@ fn fuzz() -> Outcome {
 /// The panic handler of these programs calls a symbol that does not exist.
 fn panics() -> Outcome {
     for target in ["thumbv6m-none-eabi", "thumbv7em-none-eabihf", "riscv32imc-unknown-none-elf"] {
-        for features in ["", "--features group,crc-table-1k", "--features group-sticky"] {
+        for features in ["", "--features group,crc-table-1k", "--features group-sticky,pattern"] {
             cargo(&format!(
                 "build --release --manifest-path host-tests/device/Cargo.toml --target {target} {features}"
             ))?;
@@ -211,6 +215,36 @@ fn firmware() -> Outcome {
 
 fn firmware_long() -> Outcome {
     tests("-p nanokafka-firmware --features extended --test firmware -- --test-threads=1 long::")
+}
+
+/// Compiled, and no more: there is no hardware here.
+fn boards() -> Outcome {
+    const RISCV: &str = "riscv32imac-unknown-none-elf";
+    const PICO_2: &str = "thumbv8m.main-none-eabihf";
+    // needed by nothing else
+    run(Command::new("rustup").args(["target", "add", RISCV, PICO_2]))?;
+    // in place of the firmware of a radio, which is linked and not ours to give
+    let radio = std::path::absolute("target/boards/cyw43").map_err(|error| error.to_string())?;
+    std::fs::create_dir_all(&radio).map_err(|error| format!("{}: {error}", radio.display()))?;
+    for file in ["43439A0.bin", "43439A0_clm.bin", "nvram_rp2040.bin"] {
+        std::fs::write(radio.join(file), [0; 4]).map_err(|error| format!("{file}: {error}"))?;
+    }
+    for (board, arguments) in [
+        ("stm32h743", String::new()),
+        ("rp2040-w5500", String::new()),
+        ("pico-w", String::new()),
+        ("pico-w", format!("--no-default-features --features rp235x --target {PICO_2}")),
+        ("esp32", "--features esp32c6".into()),
+        ("esp32", "--features esp32c3 --target riscv32imc-unknown-none-elf".into()),
+    ] {
+        // in its folder for its .cargo/config.toml
+        let mut command = Command::new("cargo");
+        command.current_dir(format!("firmware-example/boards/{board}"));
+        command.args(words("build --quiet --release --locked --target-dir ../../../target/boards"));
+        command.args(words(&arguments)).env("CYW43_FIRMWARE", &radio);
+        run(command.envs([("WIFI_NETWORK", "network"), ("WIFI_PASSWORD", "password")]))?;
+    }
+    Ok(())
 }
 
 fn verifiable() -> Outcome {

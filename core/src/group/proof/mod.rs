@@ -71,7 +71,7 @@ struct Written {
 impl Written {
     fn of(group: &Group) -> Self {
         let (mut names, mut used) = (vec![0; group.topics.iter().map(|(name, _)| name.len() + 6).sum()], 0);
-        let mut strings = Strings { bytes: &mut names, used: &mut used };
+        let mut strings = Strings { bytes: &mut names, used: &mut used, ids: false };
         let entries: Vec<u16> = group.topics.iter().map(|(name, _)| strings.insert(name).unwrap()).collect();
         for (entry, (_, partitions)) in entries.iter().zip(&group.topics) {
             strings.set_number(*entry, *partitions);

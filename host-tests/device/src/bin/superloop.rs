@@ -3,6 +3,8 @@
 #![no_main]
 use core::task::Poll;
 use nanokafka::{Config, Consumer, Error, Event, Seed, Superloop, TopicPartition, Transport};
+#[cfg(feature = "group-consumer")]
+use nanokafka::GroupProtocol;
 use nanokafka_device::{note, now, read, sink, storage, write, Mmio};
 nanokafka_device::no_panic!();
 
@@ -15,7 +17,16 @@ extern "C" fn _start() -> ! {
 
 fn run<T: Transport>(net: &mut T) {
     let config = Config::new("192.168.1.1:9092").group_id("g");
+    #[cfg(feature = "group-consumer")]
+    let config = config.group_protocol(match read(0x4000_0010) {
+        0 => GroupProtocol::Consumer,
+        _ => GroupProtocol::Auto,
+    });
     let Ok(mut consumer) = Consumer::<Superloop>::new(storage(), config, Superloop, Seed::new([3; 32])) else { return };
+    #[cfg(feature = "pattern")]
+    if read(0x4000_000c) == 1 {
+        let _ = consumer.subscribe_pattern("sensors.*");
+    }
     if cfg!(feature = "group") {
         let _ = consumer.subscribe(&["sensors"]);
     } else {

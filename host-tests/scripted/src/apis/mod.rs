@@ -1,5 +1,6 @@
 //! One file per Kafka API: what a request says and what a broker answers (`clients/src/main/resources/common/message`).
 mod api_versions;
+mod consumer_group_heartbeat;
 mod fetch;
 mod find_coordinator;
 mod heartbeat;
@@ -12,6 +13,7 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod sync_group;
 
+pub use consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 pub(crate) use fetch::WaitingFetch;
 pub use fetch::{FetchPartition, FetchRequest};
 pub use find_coordinator::FindCoordinatorRequest;
@@ -35,7 +37,7 @@ pub(crate) const GROUP_AUTHORIZATION_FAILED: i16 = 30;
 pub(crate) const INVALID_REQUEST: i16 = 42;
 
 /// The APIs of the profile, with the versions that are decoded here.
-const APIS: [(Api, i16, i16); 12] = [
+const APIS: [(Api, i16, i16); 16] = [
     (Api::Fetch, 10, 11),
     (Api::ListOffsets, 4, 5),
     (Api::Metadata, 5, 7),
@@ -48,6 +50,11 @@ const APIS: [(Api, i16, i16); 12] = [
     (Api::SyncGroup, 1, 3),
     (Api::ApiVersions, 0, 0),
     (Api::OffsetForLeaderEpoch, 3, 3),
+    // of members of KIP-848
+    (Api::ConsumerGroupHeartbeat, 0, 1),
+    (Api::Metadata, 12, 12),
+    (Api::OffsetCommit, 9, 9),
+    (Api::OffsetFetch, 9, 9),
 ];
 
 /// A decoded request.
@@ -56,6 +63,7 @@ const APIS: [(Api, i16, i16); 12] = [
 #[allow(missing_docs)]
 pub enum Request {
     ApiVersions,
+    ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest),
     Fetch(FetchRequest),
     FindCoordinator(FindCoordinatorRequest),
     Heartbeat(HeartbeatRequest),
@@ -79,7 +87,13 @@ pub(crate) fn is_decoded(api: Api, version: i16) -> bool {
 
 /// Flexible versions of the profile have tagged fields in both headers.
 pub(crate) fn is_flexible(api: Api, version: i16) -> bool {
-    api == Api::OffsetFetch && version >= 6
+    match api {
+        Api::ConsumerGroupHeartbeat => true,
+        Api::Metadata => version >= 9,
+        Api::OffsetCommit => version >= 8,
+        Api::OffsetFetch => version >= 6,
+        _ => false,
+    }
 }
 
 impl Request {
@@ -87,13 +101,16 @@ impl Request {
     pub(crate) fn decode(api: Api, version: i16, body: &mut Reader) -> Result<Request, Malformed> {
         let request = match api {
             Api::ApiVersions => Request::ApiVersions,
+            Api::ConsumerGroupHeartbeat => {
+                Request::ConsumerGroupHeartbeat(ConsumerGroupHeartbeatRequest::decode(version, body)?)
+            }
             Api::Fetch => Request::Fetch(FetchRequest::decode(version, body)?),
             Api::FindCoordinator => Request::FindCoordinator(FindCoordinatorRequest::decode(body)?),
             Api::Heartbeat => Request::Heartbeat(HeartbeatRequest::decode(version, body)?),
             Api::JoinGroup => Request::JoinGroup(JoinGroupRequest::decode(version, body)?),
             Api::LeaveGroup => Request::LeaveGroup(LeaveGroupRequest::decode(body)?),
             Api::ListOffsets => Request::ListOffsets(ListOffsetsRequest::decode(body)?),
-            Api::Metadata => Request::Metadata(MetadataRequest::decode(body)?),
+            Api::Metadata => Request::Metadata(MetadataRequest::decode(version, body)?),
             Api::OffsetCommit => Request::OffsetCommit(OffsetCommitRequest::decode(version, body)?),
             Api::OffsetFetch => Request::OffsetFetch(OffsetFetchRequest::decode(version, body)?),
             Api::OffsetForLeaderEpoch => Request::OffsetForLeaderEpoch(OffsetForLeaderEpochRequest::decode(body)?),
@@ -107,6 +124,7 @@ impl Request {
     /// What no sensible client asks although a broker would answer.
     pub(crate) fn suspicious(&self) -> Option<String> {
         match self {
+            Request::ConsumerGroupHeartbeat(request) => request.suspicious(),
             Request::Fetch(request) => request.suspicious(),
             Request::ListOffsets(request) => request.suspicious(),
             Request::Metadata(request) => request.suspicious(),

@@ -1,7 +1,8 @@
-//! OffsetCommit v6 and v7: v7 adds the instance id (KIP-345).
+//! OffsetCommit v6 and v7: v7 adds the instance id (KIP-345). v9: flexible, with the epochs of members of KIP-848.
 use super::{TOPIC_AUTHORIZATION_FAILED, UNKNOWN_TOPIC_OR_PARTITION};
 use crate::broker::Call;
 use crate::cluster::State;
+use crate::group::consumer::CommitRule;
 use crate::group::{Committed, ILLEGAL_GENERATION};
 use crate::history::Accepted;
 use crate::wire::{Malformed, Reader, Writer};
@@ -32,6 +33,9 @@ pub struct OffsetCommitPartition {
 
 impl OffsetCommitRequest {
     pub(super) fn decode(version: i16, body: &mut Reader) -> Result<Self, Malformed> {
+        if version >= 8 {
+            return OffsetCommitRequest::decode_flexible(body);
+        }
         Ok(OffsetCommitRequest {
             group_id: body.str()?,
             generation_id: body.i32()?,
@@ -51,6 +55,32 @@ impl OffsetCommitRequest {
         })
     }
 
+    fn decode_flexible(body: &mut Reader) -> Result<Self, Malformed> {
+        let partition = |body: &mut Reader| {
+            let partition = OffsetCommitPartition {
+                partition: body.i32()?,
+                offset: body.i64()?,
+                leader_epoch: body.i32()?,
+                metadata: body.compact_nullable_str()?,
+            };
+            body.tags()?;
+            Ok(partition)
+        };
+        let request = OffsetCommitRequest {
+            group_id: body.compact_str()?,
+            generation_id: body.i32()?,
+            member_id: body.compact_str()?,
+            group_instance_id: body.compact_nullable_str()?,
+            topics: body.compact_array(|body| {
+                let topic = (body.compact_str()?, body.compact_array(partition)?);
+                body.tags()?;
+                Ok(topic)
+            })?,
+        };
+        body.tags()?;
+        Ok(request)
+    }
+
     pub(super) fn suspicious(&self) -> Option<String> {
         let all = || self.topics.iter().flat_map(|(topic, all)| all.iter().map(move |one| (&topic[..], one)));
         if let Some((topic, one)) = all().find(|(_, one)| one.offset < 0) {
@@ -66,23 +96,36 @@ impl OffsetCommitRequest {
 impl State {
     pub(crate) fn offset_commit(&mut self, call: &Call, request: &OffsetCommitRequest) -> Writer {
         let whole = self.faults.code(Api::OffsetCommit).map_or_else(|| self.may_commit(call, request), Err);
-        let mut out = Writer::throttled();
-        out.count(request.topics.len());
+        let mut topics = vec![];
         for (topic, partitions) in &request.topics {
-            out.str(topic).count(partitions.len());
+            let mut codes = vec![];
             for one in partitions {
-                let code = match whole {
-                    Err(code) => code,
-                    Ok(()) => self.commit_one(call, request, topic, one),
-                };
-                out.i32(one.partition).code(code);
+                let id = self.topic_ids.get(topic).copied().unwrap_or_default();
+                let may = whole.as_ref().map_err(|code| *code).and_then(|rule| rule.check((id, one.partition)));
+                codes.push((one.partition, may.err().unwrap_or_else(|| self.commit_one(call, request, topic, one))));
             }
+            topics.push((topic, codes));
         }
+        let mut out = Writer::throttled();
+        if call.version < 8 {
+            out.array(topics, |out, (topic, codes)| {
+                out.str(topic).array(codes, |out, (partition, code)| _ = out.i32(partition).code(code));
+            });
+            return out;
+        }
+        out.compact_array(topics, |out, (topic, codes)| {
+            out.compact_str(topic);
+            out.compact_array(codes, |out, (partition, code)| _ = out.i32(partition).code(code).uvarint(0)).uvarint(0);
+        });
+        out.uvarint(0);
         out
     }
 
-    fn may_commit(&mut self, call: &Call, request: &OffsetCommitRequest) -> Result<(), i16> {
+    fn may_commit(&mut self, call: &Call, request: &OffsetCommitRequest) -> Result<CommitRule, i16> {
         self.is_coordinator(call.node, &request.group_id)?;
+        if let Some(consumer) = self.groups.get(&request.group_id).and_then(|group| group.consumer.as_ref()) {
+            return consumer.may_commit(call.version, &request.member_id, request.generation_id);
+        }
         if !self.groups.contains_key(&request.group_id) {
             if request.generation_id >= 0 {
                 return Err(ILLEGAL_GENERATION);
@@ -93,6 +136,7 @@ impl State {
         self.with_group(call.node, &request.group_id, |group, turn| {
             group.may_commit(request.generation_id, &request.member_id, instance, turn)
         })?
+        .map(|()| CommitRule::Any)
     }
 
     fn commit_one(

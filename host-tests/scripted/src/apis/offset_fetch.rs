@@ -1,4 +1,5 @@
-//! OffsetFetch v5, and v7 (flexible) whose `require_stable` waits for transactional commits (KIP-447).
+//! OffsetFetch v5, v7 (flexible) whose `require_stable` waits for transactional commits (KIP-447), and v9 for members of KIP-848,
+//! which name themselves.
 use super::TOPIC_AUTHORIZATION_FAILED;
 use crate::broker::Call;
 use crate::cluster::State;
@@ -15,6 +16,8 @@ pub struct OffsetFetchRequest {
     /// `None` asks for all partitions of the group.
     pub topics: Option<Vec<(String, Vec<i32>)>>,
     pub require_stable: bool,
+    /// Its id and epoch.
+    pub member: Option<(String, i32)>,
 }
 
 impl OffsetFetchRequest {
@@ -22,7 +25,10 @@ impl OffsetFetchRequest {
         if version < 6 {
             let group_id = body.str()?;
             let topics = body.nullable_array(|body| Ok((body.str()?, body.array(Reader::i32)?)))?;
-            return Ok(OffsetFetchRequest { group_id, topics, require_stable: false });
+            return Ok(OffsetFetchRequest { group_id, topics, require_stable: false, member: None });
+        }
+        if version >= 8 {
+            return OffsetFetchRequest::decode_groups(body);
         }
         let group_id = body.compact_str()?;
         let topics = body.compact_nullable_array(|body| {
@@ -33,7 +39,28 @@ impl OffsetFetchRequest {
         })?;
         let require_stable = if version >= 7 { body.bool()? } else { false };
         body.tags()?;
-        Ok(OffsetFetchRequest { group_id, topics, require_stable })
+        Ok(OffsetFetchRequest { group_id, topics, require_stable, member: None })
+    }
+
+    /// The profile asks about one group.
+    fn decode_groups(body: &mut Reader) -> Result<Self, Malformed> {
+        let mut groups = body.compact_array(|body| {
+            let (group_id, member_id, epoch) = (body.compact_str()?, body.compact_nullable_str()?, body.i32()?);
+            let topics = body.compact_nullable_array(|body| {
+                let topic = (body.compact_str()?, body.compact_array(Reader::i32)?);
+                body.tags()?;
+                Ok(topic)
+            })?;
+            body.tags()?;
+            let member = member_id.map(|id| (id, epoch));
+            Ok(OffsetFetchRequest { group_id, topics, require_stable: false, member })
+        })?;
+        let require_stable = body.bool()?;
+        body.tags()?;
+        match (groups.pop(), groups.len()) {
+            (Some(group), 0) => Ok(OffsetFetchRequest { require_stable, ..group }),
+            (_, more) => Err(format!("{more} groups more than one")),
+        }
     }
 
     pub(super) fn suspicious(&self) -> Option<String> {
@@ -49,6 +76,7 @@ impl State {
     pub(crate) fn offset_fetch(&mut self, call: &Call, request: &OffsetFetchRequest) -> Writer {
         let injected = self.faults.code(Api::OffsetFetch).map_or(Ok(()), Err);
         let top = injected.and_then(|()| self.is_coordinator(call.node, &request.group_id));
+        let top = top.and_then(|()| self.may_fetch_offsets(request));
         let asked = request.topics.clone().unwrap_or_else(|| self.committed_topics(&request.group_id));
         let mut topics: Vec<(String, Vec<(i32, Answer)>)> = vec![];
         if top.is_ok() {
@@ -57,7 +85,15 @@ impl State {
                 topics.push((topic, answers));
             }
         }
-        write(call.version, &topics, top.err().unwrap_or(0))
+        write(call.version, &request.group_id, &topics, top.err().unwrap_or(0))
+    }
+
+    fn may_fetch_offsets(&self, request: &OffsetFetchRequest) -> Result<(), i16> {
+        let consumer = self.groups.get(&request.group_id).and_then(|group| group.consumer.as_ref());
+        match (consumer, &request.member) {
+            (Some(consumer), Some((id, epoch))) => consumer.may_fetch(id, *epoch),
+            _ => Ok(()),
+        }
     }
 
     fn committed_topics(&self, group: &str) -> Vec<(String, Vec<i32>)> {
@@ -89,7 +125,7 @@ impl State {
     }
 }
 
-fn write(version: i16, topics: &[(String, Vec<(i32, Answer)>)], error: i16) -> Writer {
+fn write(version: i16, group: &str, topics: &[(String, Vec<(i32, Answer)>)], error: i16) -> Writer {
     let mut out = Writer::throttled();
     if version < 6 {
         out.array(topics, |out, (topic, partitions)| {
@@ -100,6 +136,9 @@ fn write(version: i16, topics: &[(String, Vec<(i32, Answer)>)], error: i16) -> W
         out.code(error);
         return out;
     }
+    if version >= 8 {
+        out.uvarint(2).compact_str(group);
+    }
     out.uvarint(topics.len() as u64 + 1);
     for (topic, partitions) in topics {
         out.compact_str(topic).uvarint(partitions.len() as u64 + 1);
@@ -109,5 +148,8 @@ fn write(version: i16, topics: &[(String, Vec<(i32, Answer)>)], error: i16) -> W
         out.uvarint(0);
     }
     out.code(error).uvarint(0);
+    if version >= 8 {
+        out.uvarint(0);
+    }
     out
 }

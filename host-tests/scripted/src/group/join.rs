@@ -13,6 +13,10 @@ const GROUP_MAX_SIZE_REACHED: i16 = 81;
 impl Group {
     /// Answers at once, or when the generation is complete.
     pub(crate) fn join(&mut self, call: Call, request: &JoinGroupRequest, turn: &mut Turn) {
+        if self.consumer.as_ref().is_some_and(|consumer| !consumer.is_empty()) {
+            return turn.replies.push((call, Reply::Join(Joined::error(INCONSISTENT_GROUP_PROTOCOL, ""))));
+        }
+        self.consumer = None;
         if let Err(code) = self.may_join(request, turn) {
             // only "unknown" and "fenced" name the member again
             let echo = if matches!(code, UNKNOWN_MEMBER_ID | FENCED_INSTANCE_ID) { &request.member_id[..] } else { "" };

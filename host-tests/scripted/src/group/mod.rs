@@ -1,5 +1,6 @@
 //! The classic group coordinator: one group's members, generations and committed offsets
-//! (KIP-62 timeouts, KIP-134 initial delay, KIP-345 static members, KIP-394 member ids).
+//! (KIP-62 timeouts, KIP-134 initial delay, KIP-345 static members, KIP-394 member ids). The other protocol is in `consumer`.
+pub(crate) mod consumer;
 mod join;
 pub(crate) mod member;
 mod offsets;
@@ -7,6 +8,7 @@ mod offsets;
 use crate::broker::Call;
 use crate::random::Random;
 use crate::settings::Settings;
+use consumer::ConsumerGroup;
 pub(crate) use member::Member;
 pub use offsets::Committed;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +18,8 @@ pub(crate) const REBALANCE_IN_PROGRESS: i16 = 27;
 pub(crate) const ILLEGAL_GENERATION: i16 = 22;
 pub(crate) const FENCED_INSTANCE_ID: i16 = 82;
 pub(crate) const NOT_COORDINATOR: i16 = 16;
+pub(crate) const UNSUPPORTED_VERSION: i16 = 35;
+pub(crate) const GROUP_ID_NOT_FOUND: i16 = 69;
 
 /// What a group is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +64,7 @@ pub(crate) struct Turn<'a> {
     pub(crate) now: u64,
     pub(crate) settings: &'a Settings,
     pub(crate) random: &'a mut Random,
+    pub(crate) catalog: consumer::Catalog,
     pub(crate) replies: Vec<(Call, Reply)>,
 }
 
@@ -91,11 +96,14 @@ pub(crate) struct Group {
     unsynced: BTreeSet<String>,
     written: Written,
     pub(crate) offsets: BTreeMap<(String, i32), Committed>,
+    /// The members are of KIP-848; all but the offsets is theirs then.
+    pub(crate) consumer: Option<Box<ConsumerGroup>>,
 }
 
 impl Group {
     pub(crate) fn new() -> Self {
         Group {
+            consumer: None,
             phase: GroupPhase::Empty,
             generation: 0,
             protocol_type: None,
@@ -110,6 +118,13 @@ impl Group {
             unsynced: BTreeSet::new(),
             written: Written::default(),
             offsets: BTreeMap::new(),
+        }
+    }
+
+    /// A member of KIP-848 joins. Classic members are not taken along: with some the group stays what it is.
+    pub(crate) fn become_consumer(&mut self) {
+        if self.consumer.is_none() && self.members.is_empty() {
+            self.consumer = Some(Box::default());
         }
     }
 
@@ -218,6 +233,9 @@ impl Group {
 
     /// Timeouts that have passed.
     pub(crate) fn advance(&mut self, turn: &mut Turn) {
+        if let Some(consumer) = &mut self.consumer {
+            consumer.advance(turn);
+        }
         let before = self.pending.len();
         self.pending.retain(|_, deadline| *deadline > turn.now);
         if self.pending.len() < before {
@@ -250,8 +268,10 @@ impl Group {
         }
     }
 
-    pub(crate) fn next_event(&self) -> Option<u64> {
+    pub(crate) fn next_event(&self, settings: &Settings) -> Option<u64> {
         let members = self.members.iter().filter_map(Member::expires);
+        let consumer = self.consumer.as_ref().and_then(|group| group.next_event(settings.assignment_interval_ms));
+        let members = members.chain(consumer);
         members.chain(self.pending.values().copied()).chain(self.join_deadline).chain(self.sync_deadline).min()
     }
 
@@ -277,6 +297,7 @@ impl Group {
             }
         }
         let written = self.written.clone();
+        let consumer = self.consumer.take(); // every change of it is written
         let offsets = std::mem::take(&mut self.offsets);
         let phase = if written.members.is_empty() { GroupPhase::Empty } else { GroupPhase::Stable };
         *self = Group {
@@ -288,6 +309,7 @@ impl Group {
             members: written.members.clone(),
             written,
             offsets,
+            consumer,
             ..Group::new()
         };
         for member in &mut self.members {
@@ -297,7 +319,10 @@ impl Group {
     }
 
     /// The new coordinator has read the group: everybody's session begins anew.
-    pub(crate) fn load(&mut self, now: u64) {
+    pub(crate) fn load(&mut self, now: u64, settings: &Settings) {
+        if let Some(consumer) = &mut self.consumer {
+            consumer.load(now, settings.consumer_session_timeout_ms);
+        }
         self.members.iter_mut().for_each(|member| member.refresh(now));
     }
 }

@@ -65,7 +65,11 @@ impl Client {
     ) -> Result<i32, TransportError> {
         self.correlation_id += 1;
         let mut out = Writer::default();
-        out.i16(api as i16).i16(version).i32(self.correlation_id).str(self.client_id).raw(body);
+        out.i16(api as i16).i16(version).i32(self.correlation_id).str(self.client_id);
+        if crate::apis::is_flexible(api, version) {
+            out.uvarint(0);
+        }
+        out.raw(body);
         let frame = [&(out.bytes.len() as i32).to_be_bytes()[..], &out.bytes].concat();
         self.send(connection, &frame)?;
         Ok(self.correlation_id)
@@ -109,7 +113,7 @@ impl Client {
         let correlation_id = self.request(connection, api, version, body);
         let frame = self.frame(connection).expect("an answer");
         assert_eq!(frame[4..8], correlation_id.to_be_bytes());
-        frame[8..].to_vec()
+        frame[8 + usize::from(crate::apis::is_flexible(api, version))..].to_vec()
     }
 
     pub(super) fn call(&mut self, api: Api, version: i16, body: &[u8]) -> Vec<u8> {

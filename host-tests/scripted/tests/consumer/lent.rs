@@ -1,8 +1,10 @@
 //! What happens while records are lent, or to those that were not taken.
 use nanokafka::{
-    Blocking, Config, Consumer, Error, Event, OffsetReset, PartitionOffset, Seed, Storage, Superloop, TopicPartition,
+    Async, Blocking, Clock, Config, Consumer, Error, Event, OffsetReset, PartitionOffset, Seed, Storage, Superloop,
+    TopicPartition,
 };
 use nanokafka_scripted::{batch, Api, Cluster, Net};
+use std::future::{poll_fn, Future};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -214,4 +216,89 @@ fn a_superloop_that_polls_sleeps_by_its_polls_deadlines() {
         cluster.tick(timeout);
         assert!(cluster.millis() < begun + 120_000, "a silent leader is noticed");
     }
+}
+
+#[test]
+fn with_marks_a_seek_commits_nothing_that_was_not_marked() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().fill(10, 10));
+    let config = CONFIG.group_id("g").enable_auto_commit(false).auto_commit_marks(true);
+    let (mut net, mut consumer) = (cluster.net(2), superloop(4096, config));
+    consumer.assign(&[partition(0)]).unwrap();
+    next(&cluster, &mut net, &mut consumer, |event| {
+        let Event::Records(mut records) = event else { panic!("no records") };
+        let first = records.next().unwrap();
+        records.mark(&first);
+        let failed = records.nth(7).unwrap(); // those in between are being worked on
+        records.seek(failed.offset()).unwrap();
+    });
+    while consumer.commit_sync(cluster.now(), &mut net).map(Result::unwrap).is_pending() {
+        cluster.tick(consumer.next_timeout(cluster.now()));
+    }
+    assert_eq!(cluster.committed_offset("g", "t", 0), Some(1));
+}
+
+/// A static member works for `hold` milliseconds on its only record while the broker is away for `back` of them. Returns what the
+/// polls bring that follow.
+fn works_through_an_outage(cluster: &Cluster, back: u64, hold: u64, fenced: bool) -> Vec<String> {
+    cluster.configure(|settings| settings.initial_rebalance_delay_ms = 0);
+    cluster.topic("t", 1).append(0, batch().fill(1, 10));
+    let config = CONFIG
+        .group_id("g")
+        .group_instance_id("i")
+        .enable_auto_commit(false)
+        .session_timeout(Duration::from_secs(60))
+        .default_api_timeout(Duration::from_secs(5));
+    let mut consumer: Consumer<'_, Async<Net>> =
+        Consumer::new(Storage::boxed(8, 2, 4096), config, cluster.net(2), SEED).unwrap();
+    consumer.subscribe(&["t"]).unwrap();
+    let sleep = |millis| {
+        let (mut clock, until) = (cluster.net(1), cluster.now().after(Duration::from_millis(millis)));
+        poll_fn(move |cx| clock.poll_until(cx, until))
+    };
+    cluster.block_on(async {
+        loop {
+            let Event::Records(mut records) = consumer.poll().await.unwrap() else { continue };
+            assert!(records.next().is_some());
+            cluster.kill(1).at(cluster.millis() + back, move |cluster| {
+                cluster.restart(1);
+                if fenced {
+                    cluster.fail(Api::Heartbeat, 82, 1);
+                }
+            });
+            return records.keep_alive(sleep(hold)).await;
+        }
+    });
+    let mut told = vec![];
+    for _ in 0..4 {
+        let mut nothing = sleep(100_000);
+        cluster.block_on(async {
+            let mut poll = std::pin::pin!(consumer.poll());
+            told.push(
+                poll_fn(|cx| match poll.as_mut().poll(cx) {
+                    Poll::Ready(Ok(Event::Lost(_))) => Poll::Ready("lost".to_string()),
+                    Poll::Ready(Ok(_)) => Poll::Ready("an event".to_string()),
+                    Poll::Ready(Err(error)) if error.is_fatal() => Poll::Ready("fatal".to_string()),
+                    Poll::Ready(Err(error)) => Poll::Ready(error.to_string()),
+                    Poll::Pending => std::pin::pin!(&mut nothing).poll(cx).map(|()| "nothing".to_string()),
+                })
+                .await,
+            );
+        });
+    }
+    told
+}
+
+#[test]
+fn work_keeps_its_membership_alive_after_any_number_of_errors() {
+    let cluster = Cluster::new(1);
+    works_through_an_outage(&cluster, 20_000, 55_000, false);
+    let beats: Vec<_> = cluster.requests_of(Api::Heartbeat).iter().map(|beat| beat.at).collect();
+    assert!(beats.iter().any(|at| (20_000..30_000).contains(at)), "{beats:?}");
+}
+
+#[test]
+fn what_is_fatal_is_told_though_something_else_waits_to_be() {
+    let told = works_through_an_outage(&Cluster::new(1), 11_000, 30_000, true);
+    assert!(told.contains(&"fatal".to_string()), "{told:?}");
 }

@@ -107,6 +107,28 @@ fn who_sleeps_for_longer_than_its_session_joins() {
     wakes(&cluster, &mut client);
 }
 
+/// Another member has read on and committed: what was saved is out of date.
+#[test]
+fn a_membership_that_is_over_leaves_the_positions_to_the_group() {
+    for code in [0, 22, 25, 27] {
+        let cluster = Cluster::new(1);
+        let saved = asleep(&cluster);
+        cluster.advance(700_000);
+        for topic in ["t", "u"] {
+            cluster.topic(topic, 2).append(0, batch().fill(3, 10)).append(1, batch().fill(3, 10));
+            cluster.commit("g", topic, 0, 6, -1).commit("g", topic, 1, 6, -1);
+            cluster.topic(topic, 2).append(0, batch().fill(1, 10)).append(1, batch().fill(1, 10));
+        }
+        if code != 0 {
+            cluster.fail(Api::Heartbeat, code, 1);
+        }
+        let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG);
+        client.restore(&["t", "u"], &saved).unwrap();
+        let fresh = ["t", "u"].map(|topic| [0, 1].map(|partition| (topic.to_string(), partition, 6)));
+        assert_eq!(read(&mut client, 4), fresh.concat(), "{code}");
+    }
+}
+
 #[test]
 fn other_topics_are_joined_with() {
     let cluster = Cluster::new(1);

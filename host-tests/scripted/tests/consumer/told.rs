@@ -3,7 +3,7 @@ use nanokafka::{
     Async, Config, Consumer, Error, Event, OffsetReset, PartitionErrorKind, PartitionOffset, Seed, Storage, Superloop,
     TopicPartition,
 };
-use nanokafka_scripted::{batch, Api, Cluster, Net};
+use nanokafka_scripted::{batch, Api, Cluster, Net, Profile};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -158,4 +158,51 @@ fn a_question_is_not_answered_with_what_became_of_another_topic() {
     cluster.block_on(consumer.committed(&mut offsets)).unwrap();
     assert_eq!(offsets[0].offset, Some(4));
     assert!(events(&cluster, &mut consumer, 1)[0].contains("TOPIC_AUTHORIZATION_FAILED"));
+}
+
+/// The code of the answer as a whole, which comes last, says nothing of its partitions.
+#[test]
+fn an_offset_that_the_broker_refuses_to_tell_is_not_none() {
+    let cluster = Cluster::new(1);
+    let mut consumer = consumer(&cluster, 2, CONFIG.group_id("g"));
+    cluster.commit("g", "t", 0, 4, -1).commit("g", "t", 1, 5, -1);
+    cluster.fail_partition(Api::OffsetFetch, "t", 1, 29, 1);
+    let mut offsets = [PartitionOffset::new("t", 0), PartitionOffset::new("t", 1)];
+    assert!(cluster.block_on(consumer.committed(&mut offsets)).is_err(), "{offsets:?}");
+}
+
+#[test]
+fn offsets_are_committed_without_an_assignment() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1);
+    let mut consumer: Consumer<'_, Async<Net>> =
+        Consumer::new(Storage::boxed(8, 2, 512), CONFIG.group_id("g"), cluster.net(2), Seed::new([5; 32])).unwrap();
+    cluster.block_on(consumer.commit_offsets(&[PartitionOffset::new("t", 0).offset(2)])).unwrap();
+    assert_eq!(cluster.committed_offset("g", "t", 0), Some(2));
+}
+
+/// No poll can mend it, so a loop that goes on after what is not fatal must end.
+#[test]
+fn a_transport_with_too_few_connections_is_fatal() {
+    let cluster = Cluster::new(1);
+    let mut consumer: Consumer<'_, Async<Net>> =
+        Consumer::new(Storage::boxed(8, 3, 512), CONFIG, cluster.net(2), Seed::new([5; 32])).unwrap();
+    consumer.assign(&[partition(0)]).unwrap();
+    assert!(cluster.block_on(consumer.poll()).is_err_and(|error| error.is_fatal()));
+}
+
+/// Nothing moves when it turns out that there is nothing to ask: the next step must not wait for something that does.
+#[test]
+fn a_leader_that_cannot_validate_is_fetched_from_at_once() {
+    let cluster = Cluster::new(1);
+    cluster.profile(Profile::kafka_4_3().with(Api::OffsetForLeaderEpoch, None));
+    cluster.topic("t", 1).append(0, batch().fill(3, 10));
+    cluster.partition("t", 0).elect(-1).elect(1);
+    cluster.commit("g", "t", 0, 1, 0);
+    let config = CONFIG.group_id("g").enable_auto_commit(false);
+    let mut consumer: Consumer<'_, Async<Net>> =
+        Consumer::new(Storage::boxed(8, 2, 512), config, cluster.net(2), Seed::new([5; 32])).unwrap();
+    consumer.assign(&[partition(0)]).unwrap();
+    assert_eq!(events(&cluster, &mut consumer, 1), ["2 records"]);
+    assert!(cluster.millis() < 1_000, "{} ms", cluster.millis());
 }

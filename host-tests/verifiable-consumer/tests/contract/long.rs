@@ -1,8 +1,8 @@
 //! Groups through what happens to a cluster in production: brokers that restart and die, members that freeze and come back,
 //! a change of the strategy, many partitions, old brokers.
 
-use super::{grows_and_shrinks, ASSIGNORS};
-use crate::harness::{Brokers, Group, Outcome, State, COOPERATIVE, SOON};
+use super::{up_and_down, ASSIGNORS};
+use crate::harness::{Brokers, Group, Outcome, State, BROKER_ASSIGNS, COOPERATIVE, SOON};
 use nanokafka_brokers::mock::rdkafka::error::KafkaResult;
 use nanokafka_brokers::mock::{Producer, Record};
 use nanokafka_brokers::{wait_for, Cluster, Kafka, KafkaBox};
@@ -128,6 +128,12 @@ fn cooperative_members_do_not_notice_a_rolling_restart() -> Outcome {
     rolling_restart(3, &["--assignment-strategy", COOPERATIVE, "--enable-autocommit"])
 }
 
+#[test]
+fn members_whose_broker_assigns_do_not_notice_a_rolling_restart() -> Outcome {
+    rolling_restart(3, &BROKER_ASSIGNS)?;
+    rolling_restart(5, &BROKER_ASSIGNS)
+}
+
 /// The time stamp (ms) of the moment from which the answer to a question names another node than this one.
 fn moved(asks: &mut KafkaBox, question: &str, node: usize) -> io::Result<i64> {
     let (leads, none, id) = (format!(":{node}/"), ":-1/", node.to_string());
@@ -141,7 +147,7 @@ fn moved(asks: &mut KafkaBox, question: &str, node: usize) -> io::Result<i64> {
 /// Coordinators and leaders are killed, each several times.
 fn killed_brokers(flags: &[&str]) -> Outcome {
     let mut group = six("chaos", flags)?;
-    let commits = flags.is_empty();
+    let commits = !flags.contains(&"--enable-autocommit");
     group.killed = true; // a broker that dies may take a commit with it that was not answered
     group.start_all(3, &[])?;
     let flow = Flow::start(group.brokers.bootstrap(), &group.topic, 6);
@@ -186,11 +192,13 @@ fn killed_brokers(flags: &[&str]) -> Outcome {
                 group.wait("commits again", SOON, |group| first(group).is_some());
                 committed = committed.max(first(&group).unwrap_or_default() - healthy);
             }
+            let found = healthy - start;
             println!(
-                "{role} {node} killed, round {round}: another after {} ms, then records of every partition after {read} ms, \
-                 commits of every member after {committed} ms",
-                healthy - start
+                "{role} {node} killed, round {round}: another after {found} ms, then records of all after {read} ms"
             );
+            if commits {
+                println!("commits of all after {committed} ms");
+            }
             group.brokers.restart(node)?;
             for topic in ["__consumer_offsets", &group.topic] {
                 whole(&group.brokers, topic, 3)?;
@@ -216,6 +224,11 @@ fn no_record_is_lost_when_coordinators_and_leaders_are_killed() -> Outcome {
 #[test]
 fn no_record_is_lost_when_coordinators_and_leaders_are_killed_with_automatic_commits() -> Outcome {
     killed_brokers(&["--assignment-strategy", COOPERATIVE, "--enable-autocommit"])
+}
+
+#[test]
+fn no_record_is_lost_when_coordinators_that_assign_and_leaders_are_killed() -> Outcome {
+    killed_brokers(&BROKER_ASSIGNS)
 }
 
 /// The committed offsets as the broker tells them, in the order of its answer.
@@ -255,9 +268,7 @@ fn zombie(flags: &[&str]) -> Outcome {
     assert!(!group.members[0].assignment.is_empty());
     group.produce(50)?;
     group.catch_up();
-    let errors = group.stop_all();
-    println!("{}", group.members[0].errors());
-    errors
+    group.stop_all()
 }
 
 #[test]
@@ -273,6 +284,11 @@ fn a_zombie_with_automatic_commits_commits_nothing_and_comes_back() -> Outcome {
 #[test]
 fn a_cooperative_zombie_commits_nothing_and_comes_back() -> Outcome {
     zombie(&["--assignment-strategy", COOPERATIVE])
+}
+
+#[test]
+fn a_zombie_whose_broker_assigns_commits_nothing_and_comes_back() -> Outcome {
+    zombie(&BROKER_ASSIGNS)
 }
 
 #[test]
@@ -370,10 +386,10 @@ fn nobody_notices_static_members_that_restart_within_their_session() -> Outcome 
 
 #[test]
 fn a_group_that_grows_and_shrinks_on_kafka_3_9() -> Outcome {
-    grows_and_shrinks(Group::on(Box::new(Kafka::start(1, "3.9.1", &[])?), "grows", 6, 1, &[])?)
+    up_and_down(Group::on(Box::new(Kafka::start(1, "3.9.1", &[])?), "grows", 6, 1, &[])?)
 }
 
 #[test]
 fn a_group_that_grows_and_shrinks_on_kafka_2_8() -> Outcome {
-    grows_and_shrinks(Group::on(Box::new(Kafka::start(1, "2.8.2", &[])?), "grows", 6, 1, &[])?)
+    up_and_down(Group::on(Box::new(Kafka::start(1, "2.8.2", &[])?), "grows", 6, 1, &[])?)
 }

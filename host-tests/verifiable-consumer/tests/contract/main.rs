@@ -4,7 +4,7 @@ mod harness;
 #[cfg(feature = "extended")]
 mod long;
 
-use harness::{program, Brokers, Group, Outcome, State, COOPERATIVE, SOON, STOP};
+use harness::{program, Brokers, Group, Outcome, State, BROKER_ASSIGNS, COOPERATIVE, SOON, STOP};
 use nanokafka_brokers::{kafka, unique};
 use nanokafka_brokers::{Cluster, RELEASE};
 use serde_json::{json, Value};
@@ -13,7 +13,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// One, two, three members and back to one, with records before, during and after each step.
-fn grows_and_shrinks<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome {
+fn up_and_down<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome {
     group.produce(100)?;
     for members in 1..=3 {
         group.start(&[])?;
@@ -39,14 +39,24 @@ fn grows_and_shrinks<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome 
     Ok(())
 }
 
+fn grows_and_shrinks(flags: &[&str]) -> Outcome {
+    up_and_down(Group::new("grows", 6, flags)?)
+}
+
 #[test]
 fn a_group_that_grows_and_shrinks_reads_each_record_once_and_commits_it() -> Outcome {
-    grows_and_shrinks(Group::new("grows", 6, &[])?)
+    grows_and_shrinks(&[])
 }
 
 #[test]
 fn a_group_that_grows_and_shrinks_reads_each_record_once_with_automatic_commits() -> Outcome {
-    grows_and_shrinks(Group::new("grows", 6, &["--enable-autocommit"])?)
+    grows_and_shrinks(&["--enable-autocommit"])
+}
+
+#[test]
+fn a_group_whose_broker_assigns_reads_each_record_once() -> Outcome {
+    grows_and_shrinks(&BROKER_ASSIGNS)?;
+    grows_and_shrinks(&[&BROKER_ASSIGNS[..], &["--group-remote-assignor", "range", "--enable-autocommit"]].concat())
 }
 
 /// Java's classes, and what the group calls them.
@@ -61,18 +71,17 @@ const ASSIGNORS: [(&str, &str); 4] = [
 fn a_group_with_any_assignor_reads_each_record_once() -> Outcome {
     for (class, _) in ASSIGNORS.into_iter().skip(1) {
         for commits in [&[][..], &["--enable-autocommit"]] {
-            let flags = [&["--assignment-strategy", class], commits].concat();
-            grows_and_shrinks(Group::new("grows", 6, &flags)?)?;
+            grows_and_shrinks(&[&["--assignment-strategy", class], commits].concat())?;
         }
     }
     Ok(())
 }
 
 /// Two of ours and two of Java's, and each program leads while members come and go.
-fn with_java(class: &str, name: &str) -> Outcome {
-    let mut group = Group::new("java", 8, &["--assignment-strategy", class, "--enable-autocommit"])?;
+fn with_java(choice: [&str; 2], name: &str) -> Outcome {
+    let mut group = Group::new("java", 8, &[choice[0], choice[1], "--enable-autocommit"])?;
     // a cooperative member of Java's does not commit what it has read since it joined before it gives a partition up
-    group.killed = class == COOPERATIVE;
+    group.killed = choice[1] == COOPERATIVE;
     group.produce(20)?;
     let protocol = |group: &Group| kafka().admin(&format!("group {}", group.name));
     for (step, java) in [false, true, false, true].into_iter().enumerate() {
@@ -107,23 +116,28 @@ fn with_java(class: &str, name: &str) -> Outcome {
 }
 
 #[test]
+fn a_group_shared_with_java_whose_broker_assigns() -> Outcome {
+    with_java(BROKER_ASSIGNS, "uniform")
+}
+
+#[test]
 fn a_group_shared_with_java_range() -> Outcome {
-    with_java(ASSIGNORS[0].0, ASSIGNORS[0].1)
+    with_java(["--assignment-strategy", ASSIGNORS[0].0], ASSIGNORS[0].1)
 }
 
 #[test]
 fn a_group_shared_with_java_round_robin() -> Outcome {
-    with_java(ASSIGNORS[1].0, ASSIGNORS[1].1)
+    with_java(["--assignment-strategy", ASSIGNORS[1].0], ASSIGNORS[1].1)
 }
 
 #[test]
 fn a_group_shared_with_java_sticky() -> Outcome {
-    with_java(ASSIGNORS[2].0, ASSIGNORS[2].1)
+    with_java(["--assignment-strategy", ASSIGNORS[2].0], ASSIGNORS[2].1)
 }
 
 #[test]
 fn a_group_shared_with_java_cooperative_sticky() -> Outcome {
-    with_java(ASSIGNORS[3].0, ASSIGNORS[3].1)
+    with_java(["--assignment-strategy", ASSIGNORS[3].0], ASSIGNORS[3].1)
 }
 
 /// Both take part, one is killed, the other has all of its partitions within the session timeout.
@@ -160,6 +174,11 @@ fn a_killed_member_is_replaced_within_the_session_timeout_with_automatic_commits
 }
 
 #[test]
+fn a_killed_member_is_replaced_within_the_broker_s_session_timeout() -> Outcome {
+    takes_over(&BROKER_ASSIGNS)
+}
+
+#[test]
 fn members_without_a_partition_have_joined_too() -> Outcome {
     let mut group = Group::new("few", 1, &[])?;
     for _ in 0..3 {
@@ -184,6 +203,26 @@ fn a_fenced_static_member_stops_and_the_new_one_keeps_its_partitions() -> Outcom
     let errors = group.members[first].errors();
     let why = errors.lines().last().unwrap_or_default();
     assert!(why.contains("FENCED_INSTANCE_ID"), "{errors}");
+    group.settle(2);
+    assert_eq!(group.members[second].assignment, owned);
+    assert_eq!(group.members[other].changes, changes, "the other member notices nothing");
+    Ok(())
+}
+
+#[test]
+fn where_the_broker_assigns_a_second_static_member_waits_until_the_first_has_stopped() -> Outcome {
+    let mut group = Group::new("waits", 2, &BROKER_ASSIGNS)?;
+    let other = group.start(&["--group-instance-id", "other"])?;
+    let first = group.start(&["--group-instance-id", "device"])?;
+    group.settle(2);
+    let (owned, changes) = (group.members[first].assignment.clone(), group.members[other].changes);
+    let second = group.start(&["--group-instance-id", "device"])?;
+    sleep(Duration::from_secs(2));
+    group.produce(10)?;
+    group.catch_up();
+    assert_eq!(group.members[second].state, State::Started, "the id is somebody else's");
+    assert_eq!(group.members[first].assignment, owned);
+    assert!(group.stop(first, "TERM").success());
     group.settle(2);
     assert_eq!(group.members[second].assignment, owned);
     assert_eq!(group.members[other].changes, changes, "the other member notices nothing");

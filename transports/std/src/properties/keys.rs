@@ -3,12 +3,11 @@ use super::rules::Kind::{Any, Boolean, Number};
 use super::rules::Rule::{
     self, Assignors, Bytes, Choice, Flag, Ignored, Inert, Millis, Only, OptionalText, Secret, Text, Unset,
 };
-use nanokafka::{LargeRecords, OffsetReset};
+use nanokafka::{GroupProtocol, LargeRecords, OffsetReset};
 
 const METRICS: &str = "there are no metrics";
 const BUFFERS: &str = "the kernel tunes the buffers of its sockets";
 const BOOTSTRAP: &str = "the bootstrap list stays in use";
-const KIP_848: &str = "the protocol of KIP-848 is not supported";
 const SHARE: &str = "share groups are not supported";
 const PROVIDERS: &str = "values are taken as they stand there";
 const TLS: &str = "TLS is not supported";
@@ -29,6 +28,12 @@ const fn sasl(default: &'static str) -> Rule {
 pub(super) static KEYS: &[(&str, Rule)] = &[
     ("bootstrap.servers", Text(|t| &mut t.bootstrap_servers)),
     ("group.id", Text(|t| &mut t.group_id)),
+    ("group.protocol", Choice(&[
+        ("classic", |c| c.group_protocol = GroupProtocol::Classic),
+        ("consumer", |c| c.group_protocol = GroupProtocol::Consumer),
+        ("auto", |c| c.group_protocol = GroupProtocol::Auto),
+    ])),
+    ("group.remote.assignor", OptionalText(|t| &mut t.group_remote_assignor)),
     ("group.instance.id", Text(|t| &mut t.group_instance_id)),
     ("client.id", OptionalText(|t| &mut t.client_id)),
     ("client.rack", Text(|t| &mut t.client_rack)),
@@ -65,8 +70,6 @@ pub(super) static KEYS: &[(&str, Rule)] = &[
     ("partition.assignment.strategy", Assignors),
 
     ("isolation.level", Only(&["read_uncommitted"], "aborted records are not filtered")),
-    ("group.protocol", Only(&["classic"], KIP_848)),
-    ("group.remote.assignor", Unset("", KIP_848)),
     ("interceptor.classes", Unset("", "there are no interceptors")),
     ("client.dns.lookup", Only(&["use_all_dns_ips"], "all addresses of a name are tried")),
     ("metadata.recovery.strategy", Inert(Any, &["rebootstrap"], BOOTSTRAP)),

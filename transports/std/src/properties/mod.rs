@@ -25,7 +25,8 @@
 //!
 //! Absent keys have the defaults of [`Config`], which are Java's except `fetch.max.wait.ms` (10 s, Java 500 ms),
 //! `allow.auto.create.topics` (false, Java true) and `client.id` (`nanokafka`, Java counts). Two keys are not Java's:
-//! `nanokafka.auto.commit.marks` (true or false) and `nanokafka.large.records` (stream, skip or error).
+//! `nanokafka.auto.commit.marks` (true or false) and `nanokafka.large.records` (stream, skip or error), and so is the value `auto` of
+//! `group.protocol`.
 //!
 //! Files have the syntax of `java.util.Properties`, in UTF-8: a file in ISO-8859-1 with characters beyond ASCII has to
 //! write them as `\uXXXX`, which both read. Of several entries with the same key the last one counts.
@@ -33,7 +34,7 @@ mod keys;
 mod rules;
 mod syntax;
 
-use nanokafka::{Assignor, Config};
+use nanokafka::{Assignor, Config, GroupProtocol};
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -55,6 +56,7 @@ struct Texts {
     client_rack: String,
     group_id: String,
     group_instance_id: String,
+    group_remote_assignor: String,
     assignors: Vec<Assignor>,
 }
 
@@ -104,6 +106,7 @@ impl Properties {
             .client_rack(&self.texts.client_rack)
             .group_id(&self.texts.group_id)
             .group_instance_id(&self.texts.group_instance_id)
+            .group_remote_assignor(&self.texts.group_remote_assignor)
             .partition_assignment_strategy(&self.texts.assignors)
     }
 
@@ -120,6 +123,7 @@ impl Properties {
             client_rack: String::new(),
             group_id: String::new(),
             group_instance_id: String::new(),
+            group_remote_assignor: String::new(),
             assignors: config.partition_assignment_strategy.to_owned(),
         };
         let mut this = Properties { config, texts, warnings: vec![] };
@@ -129,15 +133,24 @@ impl Properties {
                 this.set(entry)?;
             }
         }
-        this.config().validate().map_err(|error| {
-            let culprit = last.get(error.key).and_then(|&i| entries.get(i));
+        let refused = |key: &str, must: &str| {
+            let culprit = last.get(key).and_then(|&i| entries.get(i));
             PropertiesError::Value {
-                key: error.key.to_owned(),
+                key: key.to_owned(),
                 value: culprit.map(|entry| entry.value.clone()),
-                allowed: error.must.to_owned(),
+                allowed: must.to_owned(),
                 line: culprit.and_then(|entry| entry.line),
             }
-        })?;
+        };
+        if this.config.group_protocol == GroupProtocol::Consumer {
+            // as in Java, whatever they say
+            for key in ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"] {
+                if last.contains_key(key) {
+                    return Err(refused(key, "left out with group.protocol=consumer, where it is the broker's"));
+                }
+            }
+        }
+        this.config().validate().map_err(|error| refused(error.key, error.must))?;
         Ok(this)
     }
 
@@ -302,10 +315,12 @@ mod tests {
     fn every_field_of_the_configuration_has_a_key_that_sets_it_alone() {
         let defaults = with("client.id=").unwrap();
         let mut reached = HashSet::from(["bootstrap_servers".to_owned()]); // by each of these
+        reached.insert("group_remote_assignor".to_owned()); // with `group.protocol` only
         for pair in [
             "client.id=c",
             "client.rack=r1",
             "group.id=g",
+            "group.protocol=auto",
             "session.timeout.ms=46000",
             "heartbeat.interval.ms=3001",
             "max.poll.interval.ms=1",
@@ -390,8 +405,8 @@ mod tests {
         for (pair, allowed) in [
             ("isolation.level=read_committed", "read_uncommitted (aborted records are not filtered)"),
             ("security.protocol=SASL_SSL", "PLAINTEXT (TLS and SASL are not supported)"),
-            ("group.protocol=consumer", "classic (the protocol of KIP-848 is not supported)"),
-            ("group.remote.assignor=uniform", "left out (the protocol of KIP-848 is not supported)"),
+            ("group.protocol=streams", "classic or consumer or auto"),
+            ("group.remote.assignor=uniform", "used with group.protocol=consumer"),
             ("interceptor.classes=com.example.Spy", "left out (there are no interceptors)"),
             (
                 "client.dns.lookup=resolve_canonical_bootstrap_servers_only",
@@ -409,6 +424,7 @@ mod tests {
             "security.protocol=plaintext",
             "group.protocol=CLASSIC",
             "group.remote.assignor=",
+            "group.protocol=Consumer",
             "interceptor.classes=",
             "client.dns.lookup=use_all_dns_ips",
             "share.acquire.mode=batch_optimized",
@@ -526,6 +542,24 @@ mod tests {
         let error = "heartbeat.interval.ms, not given, must be at most a third of session.timeout.ms";
         assert_eq!(refused("session.timeout.ms=6000"), error);
         assert_eq!(refused("group.id"), "'group.id' must be written key=value");
+    }
+
+    #[test]
+    fn what_is_the_brokers_is_left_out() {
+        let consumer = ["bootstrap.servers=a:1", "group.protocol=consumer", "group.remote.assignor=range"];
+        let config = Properties::from_pairs(consumer).unwrap();
+        let config = config.config();
+        assert_eq!((config.group_protocol, config.group_remote_assignor), (GroupProtocol::Consumer, "range"));
+        for (key, value) in [
+            ("session.timeout.ms", "45000"),
+            ("heartbeat.interval.ms", "3000"),
+            ("partition.assignment.strategy", "range,cooperative-sticky"),
+        ] {
+            let pair = format!("{key}={value}");
+            let error = Properties::from_pairs(consumer.iter().copied().chain([&pair[..]])).unwrap_err().to_string();
+            let expected = "must be left out with group.protocol=consumer, where it is the broker's";
+            assert_eq!(error, format!("{pair} {expected}"));
+        }
     }
 
     #[test]
