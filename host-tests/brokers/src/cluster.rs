@@ -74,6 +74,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Ends a node in good order: it hands its partitions and groups over first.
+    pub fn shut_down(&mut self, node: usize) -> Result<()> {
+        self.process(node)?;
+        self.nodes[node - 1].process.take().map_or(Ok(()), KafkaBox::stop)
+    }
+
     /// `kill -STOP`: connections stay, and even new ones succeed, but nothing is answered.
     pub fn stop(&mut self, node: usize) -> Result<()> {
         self.process(node)?.signal("STOP")
@@ -84,7 +90,7 @@ impl Cluster {
         self.process(node)?.signal("CONT")
     }
 
-    /// Starts a killed node on the data it has, or kills and starts a running one, and waits until it is registered.
+    /// Starts a node that was ended on the data it has, or kills and starts a running one, and waits until it is registered.
     /// It may take a moment longer until it is back in every ISR.
     pub fn restart(&mut self, node: usize) -> Result<()> {
         self.nodes[node - 1].process = None;

@@ -8,7 +8,7 @@ use nanokafka_brokers::{wait_for, Cluster};
 use nanokafka_std::blocking::{Consumer, Event};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +19,25 @@ pub const RECOVERY: Duration = Duration::from_secs(2);
 /// has a record nobody is given it: that would be measured as ours.
 pub fn three_processes() -> io::Result<Cluster> {
     Cluster::start(3, nanokafka_brokers::RELEASE, &[("replica.fetch.backoff.ms", "50")])
+}
+
+/// Three processes for all tests of this binary, one test at a time.
+pub fn cluster() -> MutexGuard<'static, Cluster> {
+    static CLUSTER: LazyLock<Mutex<Cluster>> = LazyLock::new(|| {
+        let cluster = three_processes().expect("the JDK starts three brokers");
+        cluster.admin("create warm 1 3").expect("a topic");
+        cluster.admin("commit warm warm 0 0").expect("a commit");
+        cluster.into()
+    });
+    let mut cluster = CLUSTER.lock().unwrap_or_else(|poison| poison.into_inner());
+    // what a test that failed left behind
+    for node in 1..=3 {
+        if cluster.cont(node).is_err() {
+            cluster.restart(node).expect("it starts again");
+        }
+    }
+    whole(&cluster, "__consumer_offsets", 3).expect("all nodes are back");
+    cluster
 }
 
 /// A topic that is produced to and consumed without a pause.

@@ -3,31 +3,11 @@
 
 use nanokafka::{Config, OffsetReset, TopicPartition};
 use nanokafka_brokers::{wait_for, Cluster};
-use nanokafka_real::faults::{leaders, three_processes, whole, Work, RECOVERY};
+use nanokafka_real::faults::{cluster, leaders, whole, Work, RECOVERY};
 use nanokafka_real::{config, consumer, poll_until, quiet, sized, take, unique, Outcome, SOON};
 use nanokafka_std::blocking::Event;
 use std::io;
-use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-
-/// Three processes for all tests of this binary, one test at a time.
-fn cluster() -> MutexGuard<'static, Cluster> {
-    static CLUSTER: LazyLock<Mutex<Cluster>> = LazyLock::new(|| {
-        let cluster = three_processes().expect("the JDK starts three brokers");
-        cluster.admin("create warm 1 3").expect("a topic");
-        cluster.admin("commit warm warm 0 0").expect("a commit");
-        cluster.into()
-    });
-    let mut cluster = CLUSTER.lock().unwrap_or_else(|poison| poison.into_inner());
-    // what a test that failed left behind
-    for node in 1..=3 {
-        if cluster.cont(node).is_err() {
-            cluster.restart(node).expect("it starts again");
-        }
-    }
-    whole(&cluster, "__consumer_offsets", 3).expect("all nodes are back");
-    cluster
-}
 
 /// A topic with replica lists such as `1,2,3;2,3,1`.
 fn topic(cluster: &Cluster, name: &str, replicas: &str) -> io::Result<String> {

@@ -50,6 +50,7 @@ pub const EXTENDED: &[Stage] = &[
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
     Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
     Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
+    Stage { name: "groups-long", about: "groups of processes on brokers that restart and die, frozen members, 1,000 partitions, Kafka 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: groups_long },
     Stage { name: "firmware-long", about: "emulated boards: a link that is down for long, an address that stays wrong", needs: &[Rust, Jdk, Maven, Qemu], run: firmware_long },
     Stage { name: "boards", about: "firmware for five real boards compiles", needs: &[Rust], run: boards },
     Stage { name: "old-demo", about: "cargo demo on Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_demo },
@@ -249,6 +250,10 @@ fn boards() -> Outcome {
 fn verifiable() -> Outcome {
     // they wait for timeouts most of the time
     tests("-p nanokafka-verifiable-consumer -- --test-threads=3")
+}
+
+fn groups_long() -> Outcome {
+    tests("-p nanokafka-verifiable-consumer --features extended --test contract -- --test-threads=1 --nocapture long::")
 }
 
 fn real_long() -> Outcome {

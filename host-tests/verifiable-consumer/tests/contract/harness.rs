@@ -1,12 +1,13 @@
 //! What Kafka's harness does with a group of verifiable consumers: it starts, stops and kills them as processes, follows their
 //! events, and holds each against what was told before.
 
-use nanokafka_brokers::{kafka, unique};
+use nanokafka_brokers::{kafka, unique, Cluster, Kafka};
 use serde_json::{json, Value};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Deref;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{channel, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{channel, Receiver, Sender};
 use std::time::{Duration, Instant, SystemTime};
 
 /// What a test returns.
@@ -34,12 +35,40 @@ pub fn program(flags: &[&str]) -> Command {
     command
 }
 
+/// Where a group is.
+pub trait Brokers {
+    fn bootstrap(&self) -> &str;
+    fn admin(&self, command: &str) -> io::Result<String>;
+}
+
+impl Brokers for Kafka {
+    fn bootstrap(&self) -> &str {
+        self.bootstrap()
+    }
+
+    fn admin(&self, command: &str) -> io::Result<String> {
+        self.admin(command)
+    }
+}
+
+impl Brokers for Cluster {
+    fn bootstrap(&self) -> &str {
+        self.bootstrap()
+    }
+
+    fn admin(&self, command: &str) -> io::Result<String> {
+        self.admin(command)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
     Launched,
     Started,
     Joined,
     Rebalancing,
+    /// It was frozen for longer than its session: others have what it believes to own.
+    Zombie,
     Dead,
 }
 
@@ -50,7 +79,8 @@ pub struct Member {
     pub assignment: BTreeSet<i32>,
     /// Since the assignment.
     position: BTreeMap<i32, i64>,
-    pub revocations: u32,
+    /// `partitions_assigned` and `partitions_revoked`.
+    pub changes: u32,
     /// `record_data`: partition, offset, key and value.
     pub records: Vec<(i64, i64, Value, Value)>,
     /// All of its output is read.
@@ -79,13 +109,14 @@ impl Member {
     }
 }
 
-/// Consumers of one topic in one group.
-pub struct Group {
+/// Consumers of one topic in one group. `B` points to its [`Brokers`].
+pub struct Group<B = &'static Kafka> {
     pub name: String,
     pub topic: String,
     partitions: i32,
     flags: Vec<String>,
     pub members: Vec<Member>,
+    pub brokers: B,
     sender: Sender<(usize, Value)>,
     lines: Receiver<(usize, Value)>,
     /// By time stamp and arrival.
@@ -95,6 +126,10 @@ pub struct Group {
     pub position: BTreeMap<i32, i64>,
     pub committed: BTreeMap<i32, i64>,
     pub consumed: i64,
+    /// Time stamp (ms) and partition of what was consumed.
+    pub reads: Vec<(i64, i32)>,
+    /// Time stamp (ms) and member of what was committed.
+    pub commits: Vec<(i64, usize)>,
     /// Records.
     pub produced: i64,
     auto_commit: bool,
@@ -105,19 +140,34 @@ pub struct Group {
 }
 
 impl Group {
+    /// On the broker that tests share.
+    pub fn new(name: &str, partitions: i32, flags: &[&str]) -> io::Result<Self> {
+        Self::on(kafka(), name, partitions, 1, flags)
+    }
+}
+
+impl<B: Deref<Target: Brokers>> Group<B> {
     /// With a new topic; `flags` are for all members.
-    pub fn new(name: &str, partitions: i32, flags: &[&str]) -> std::io::Result<Self> {
+    pub fn on(brokers: B, name: &str, partitions: i32, replicas: i32, flags: &[&str]) -> io::Result<Self> {
         let name = unique(name);
-        let kafka = kafka();
-        kafka.admin(&format!("create {name} {partitions} 1"))?;
+        brokers.admin(&format!("create {name} {partitions} {replicas}"))?;
+        brokers.admin("producer p")?;
         let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.properties"));
         // where the broker assigns it also says how often a member is heard of
         let broker_assigns = flags.contains(&BROKER_ASSIGNS[1]);
         let heartbeat = if broker_assigns { "" } else { "heartbeat.interval.ms=200" };
         std::fs::write(&file, format!("# quick to notice what changes\n{heartbeat}\nno.such.key=1\n"))?;
         let file = file.display().to_string();
-        let own =
-            ["--bootstrap-server", kafka.bootstrap(), "--topic", &name, "--group-id", &name, "--command-config", &file];
+        let own = [
+            "--bootstrap-server",
+            brokers.bootstrap(),
+            "--topic",
+            &name,
+            "--group-id",
+            &name,
+            "--command-config",
+            &file,
+        ];
         let (sender, lines) = channel();
         Ok(Group {
             topic: name.clone(),
@@ -125,6 +175,7 @@ impl Group {
             partitions,
             flags: own.iter().chain(flags).map(|flag| (*flag).to_owned()).collect(),
             members: vec![],
+            brokers,
             sender,
             lines,
             queue: BTreeMap::new(),
@@ -132,6 +183,8 @@ impl Group {
             position: (0..partitions).map(|partition| (partition, 0)).collect(),
             committed: BTreeMap::new(),
             consumed: 0,
+            reads: vec![],
+            commits: vec![],
             produced: 0,
             auto_commit: flags.contains(&"--enable-autocommit"),
             cooperates: flags.contains(&COOPERATIVE) || broker_assigns,
@@ -140,27 +193,27 @@ impl Group {
     }
 
     /// `each` records to every partition.
-    pub fn produce(&mut self, each: i64) -> std::io::Result<()> {
+    pub fn produce(&mut self, each: i64) -> io::Result<()> {
         for partition in 0..self.partitions {
-            kafka().admin(&format!("send p {} {partition} {each} 100 {}", self.topic, self.produced))?;
+            self.brokers.admin(&format!("send p {} {partition} {each} 100 {}", self.topic, self.produced))?;
         }
         self.produced += each * i64::from(self.partitions);
         Ok(())
     }
 
     /// One more member; its number.
-    pub fn start(&mut self, flags: &[&str]) -> std::io::Result<usize> {
+    pub fn start(&mut self, flags: &[&str]) -> io::Result<usize> {
         self.spawn(program(flags))
     }
 
     /// One more member, which is Java's own program.
-    pub fn start_java(&mut self) -> std::io::Result<usize> {
+    pub fn start_java(&mut self) -> io::Result<usize> {
         let mut java = nanokafka_brokers::java("org.apache.kafka.tools.VerifiableConsumer")?;
         java.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         self.spawn(java)
     }
 
-    fn spawn(&mut self, mut program: Command) -> std::io::Result<usize> {
+    fn spawn(&mut self, mut program: Command) -> io::Result<usize> {
         let mut process = program.args(&self.flags).spawn()?;
         let (member, sender) = (self.members.len(), self.sender.clone());
         let output = BufReader::new(process.stdout.take().expect("piped"));
@@ -180,7 +233,7 @@ impl Group {
             state: State::Launched,
             assignment: BTreeSet::new(),
             position: BTreeMap::new(),
-            revocations: 0,
+            changes: 0,
             records: vec![],
             ended: false,
         });
@@ -195,16 +248,15 @@ impl Group {
         let start = Instant::now();
         while !done(self) {
             assert!(start.elapsed() < limit, "not within {limit:?}: {what}; positions {:?}", self.position);
-            match self.lines.recv_timeout(Duration::from_millis(10)) {
-                Ok((member, event)) => {
-                    self.arrived += 1;
-                    let time = event["timestamp"].as_u64().expect("every event has a time stamp");
-                    self.queue.insert((time, self.arrived), (member, event));
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => unreachable!("we have a sender"),
+            let first = self.lines.recv_timeout(Duration::from_millis(10));
+            // all that wait: while nobody waited for events many may have come
+            let asked = now();
+            for (member, event) in first.into_iter().chain(self.lines.try_iter()) {
+                self.arrived += 1;
+                let time = event["timestamp"].as_u64().expect("every event has a time stamp");
+                self.queue.insert((time, self.arrived), (member, event));
             }
-            while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 + DELAY < now()) {
+            while let Some(entry) = self.queue.first_entry().filter(|entry| entry.key().0 + DELAY < asked) {
                 let (member, event) = entry.remove();
                 self.apply(member, &event);
             }
@@ -263,9 +315,11 @@ impl Group {
 
     /// What the broker has: the positions that were told, no more and no less.
     pub fn check_committed(&self) -> Outcome {
+        // in the order of their names
+        let told = self.position.iter().map(|(partition, offset)| (format!("{}-{partition}", self.topic), offset));
         let expected: Vec<_> =
-            self.position.iter().map(|(partition, offset)| format!("{}-{partition}={offset}", self.topic)).collect();
-        assert_eq!(kafka().admin(&format!("committed {}", self.name))?, format!("{{{}}}", expected.join(", ")));
+            told.collect::<BTreeMap<_, _>>().into_iter().map(|(name, offset)| format!("{name}={offset}")).collect();
+        assert_eq!(self.brokers.admin(&format!("committed {}", self.name))?, format!("{{{}}}", expected.join(", ")));
         Ok(())
     }
 
@@ -288,13 +342,14 @@ impl Group {
                 let others = member.assignment.is_empty() || self.cooperates;
                 assert!(others, "all partitions are revoked before new ones come: {event}");
                 member.assignment.extend(new);
+                member.changes += 1;
                 member.state = State::Joined;
             }
             "partitions_revoked" => {
                 let gone = partitions(event);
                 assert!(gone.is_subset(&member.assignment), "not assigned: {event}");
                 assert!(gone == member.assignment || self.cooperates, "not all at once: {event}");
-                member.revocations += 1;
+                member.changes += 1;
                 member.state = State::Rebalancing;
                 member.assignment.retain(|partition| !gone.contains(partition));
                 member.position.retain(|partition, _| !gone.contains(partition));
@@ -304,6 +359,8 @@ impl Group {
                 let offset = number(&event["offset"]);
                 member.records.push((partition, offset, event["key"].clone(), event["value"].clone()));
             }
+            // those of a zombie are read by others too
+            "records_consumed" if member.state == State::Zombie => {}
             "records_consumed" => {
                 // Java's reads on what it keeps between a revocation and what follows it
                 let keeps = self.cooperates && member.state == State::Rebalancing;
@@ -316,6 +373,7 @@ impl Group {
                     assert!(member.assignment.contains(&partition), "not assigned: {event}");
                     let expected = member.position.insert(partition, last + 1).unwrap_or(first);
                     assert_eq!(first, expected, "the next record: {event}");
+                    self.reads.push((number(&event["timestamp"]), partition));
                     let position = self.position.insert(partition, last + 1).expect("a partition of the topic");
                     assert!(first <= position, "records before it were left out: {event}");
                     assert!(first == position || self.killed, "read twice: {event}");
@@ -327,6 +385,11 @@ impl Group {
             }
             "offsets_committed" => {
                 assert!(!self.auto_commit, "automatic commits are not told");
+                if member.state == State::Zombie {
+                    assert_eq!(event["success"], false, "others own its partitions: {event}");
+                    return;
+                }
+                self.commits.push((number(&event["timestamp"]), at));
                 assert_eq!((&event["success"], event.get("error")), (&Value::Bool(true), None), "{event}");
                 for entry in event["offsets"].as_array().expect("a list") {
                     let (partition, offset) = (partition(&self.topic, entry), number(&entry["offset"]));

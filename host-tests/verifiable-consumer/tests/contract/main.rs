@@ -1,17 +1,19 @@
 //! The program as processes against real Kafka, under a harness as Kafka's own.
 
 mod harness;
+#[cfg(feature = "extended")]
+mod long;
 
-use harness::{program, Group, Outcome, State, BROKER_ASSIGNS, COOPERATIVE, SOON, STOP};
+use harness::{program, Brokers, Group, Outcome, State, BROKER_ASSIGNS, COOPERATIVE, SOON, STOP};
 use nanokafka_brokers::{kafka, unique};
 use nanokafka_brokers::{Cluster, RELEASE};
 use serde_json::{json, Value};
+use std::ops::Deref;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// One, two, three members and back to one, with records before, during and after each step.
-fn grows_and_shrinks(flags: &[&str]) -> Outcome {
-    let mut group = Group::new("grows", 6, flags)?;
+fn up_and_down<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome {
     group.produce(100)?;
     for members in 1..=3 {
         group.start(&[])?;
@@ -29,12 +31,16 @@ fn grows_and_shrinks(flags: &[&str]) -> Outcome {
     }
     assert!(group.stop(2, "TERM").success());
     group.check_committed()?;
-    assert!(kafka().admin(&format!("group {}", group.name))?.starts_with("Empty"), "all have left");
+    assert!(group.brokers.admin(&format!("group {}", group.name))?.starts_with("Empty"), "all have left");
     for member in &mut group.members {
         let errors = member.errors();
         assert!(errors.lines().all(|line| line.starts_with("no.such.key (line 3)")), "{errors}");
     }
     Ok(())
+}
+
+fn grows_and_shrinks(flags: &[&str]) -> Outcome {
+    up_and_down(Group::new("grows", 6, flags)?)
 }
 
 #[test]
@@ -191,7 +197,7 @@ fn a_fenced_static_member_stops_and_the_new_one_keeps_its_partitions() -> Outcom
     let other = group.start(&["--group-instance-id", "other"])?;
     let first = group.start(&["--group-instance-id", "device"])?;
     group.settle(2);
-    let (owned, revocations) = (group.members[first].assignment.clone(), group.members[other].revocations);
+    let (owned, changes) = (group.members[first].assignment.clone(), group.members[other].changes);
     let second = group.start(&["--group-instance-id", "device"])?;
     assert_eq!(group.ended(first, STOP).code(), Some(1));
     let errors = group.members[first].errors();
@@ -199,7 +205,7 @@ fn a_fenced_static_member_stops_and_the_new_one_keeps_its_partitions() -> Outcom
     assert!(why.contains("FENCED_INSTANCE_ID"), "{errors}");
     group.settle(2);
     assert_eq!(group.members[second].assignment, owned);
-    assert_eq!(group.members[other].revocations, revocations, "the other member notices nothing");
+    assert_eq!(group.members[other].changes, changes, "the other member notices nothing");
     Ok(())
 }
 
@@ -209,7 +215,7 @@ fn where_the_broker_assigns_a_second_static_member_waits_until_the_first_has_sto
     let other = group.start(&["--group-instance-id", "other"])?;
     let first = group.start(&["--group-instance-id", "device"])?;
     group.settle(2);
-    let (owned, revocations) = (group.members[first].assignment.clone(), group.members[other].revocations);
+    let (owned, changes) = (group.members[first].assignment.clone(), group.members[other].changes);
     let second = group.start(&["--group-instance-id", "device"])?;
     sleep(Duration::from_secs(2));
     group.produce(10)?;
@@ -219,7 +225,7 @@ fn where_the_broker_assigns_a_second_static_member_waits_until_the_first_has_sto
     assert!(group.stop(first, "TERM").success());
     group.settle(2);
     assert_eq!(group.members[second].assignment, owned);
-    assert_eq!(group.members[other].revocations, revocations, "the other member notices nothing");
+    assert_eq!(group.members[other].changes, changes, "the other member notices nothing");
     Ok(())
 }
 
@@ -231,13 +237,13 @@ fn a_static_member_that_comes_back_is_not_noticed() -> Outcome {
     group.settle(2);
     group.produce(10)?;
     group.catch_up();
-    let revocations = [other, first].map(|member| group.members[member].revocations);
+    let changes = [other, first].map(|member| group.members[member].changes);
     assert!(group.stop(first, "TERM").success());
     group.produce(10)?;
     group.start(&["--group-instance-id", "device"])?;
     group.settle(2);
     group.catch_up();
-    assert_eq!([other, first].map(|member| group.members[member].revocations), revocations, "nothing changes hands");
+    assert_eq!([other, first].map(|member| group.members[member].changes), changes, "nothing changes hands");
     Ok(())
 }
 
@@ -307,38 +313,30 @@ fn it_stops_in_time_without_a_broker() -> Outcome {
 
 #[test]
 fn it_stops_in_time_while_the_broker_is_frozen_and_tells_no_commit_without_an_answer() -> Outcome {
-    let mut cluster = Cluster::start(1, RELEASE, &[])?;
-    let mut group =
-        Group::new("frozen", 1, &["--group-instance-id", "device", "--bootstrap-server", cluster.bootstrap()])?;
-    for command in [format!("create {} 1 1", group.topic), "producer p".to_owned()] {
-        cluster.admin(&command)?;
-    }
+    let cluster = Box::new(Cluster::start(1, RELEASE, &[])?);
+    let mut group = Group::on(cluster, "frozen", 1, 1, &["--group-instance-id", "device"])?;
     let member = group.start(&[])?;
     group.settle(1);
-    cluster.admin(&format!("send p {} 0 100 100", group.topic))?;
-    group.produced = 100;
+    group.produce(100)?;
     group.catch_up();
     // its fetch is out and will be answered while it sleeps; its commit will not
     group.signal(member, "STOP");
-    cluster.admin(&format!("send p {} 0 100 100", group.topic))?;
-    group.produced = 200;
+    group.produce(100)?;
     sleep(Duration::from_millis(300));
-    cluster.stop(1)?;
+    group.brokers.stop(1)?;
     group.signal(member, "CONT");
     group.wait("records whose commit has no answer", SOON, |group| group.position != group.committed);
     assert_eq!(group.stop(member, "TERM").code(), Some(1));
     let errors = group.members[member].errors();
     assert!(errors.lines().last().is_some_and(|why| why.contains("commit")), "{errors}");
     assert_ne!(group.position, group.committed);
-    cluster.cont(1)?;
+    group.brokers.cont(1)?;
     group.killed = true; // whether the broker still takes that commit or not
     let next = group.start(&[])?;
-    cluster.admin(&format!("send p {} 0 100 100", group.topic))?;
-    group.produced = 300;
+    group.produce(100)?;
     group.catch_up();
     assert!(group.stop(next, "TERM").success());
-    assert_eq!(cluster.admin(&format!("committed {}", group.name))?, format!("{{{}-0=300}}", group.topic));
-    Ok(())
+    group.check_committed()
 }
 
 #[test]
