@@ -43,7 +43,7 @@ impl Control<'_> {
 
     /// Goes on at `offset`, at once: records on their way from elsewhere are dropped, also those that are lent. An offset
     /// that is not in the log is handled by `auto.offset.reset`. The next commit covers what is before it, unless only what is marked
-    /// is to be committed (`auto_commit_marks`).
+    /// is to be committed (`auto_commit_marks`), and that is less.
     ///
     /// # Errors
     /// [`UsageError::NotAssigned`], [`UsageError::Negative`].
@@ -54,7 +54,7 @@ impl Control<'_> {
         let marks = self.config.auto_commit_marks;
         let slot = self.assigned(partition)?;
         slot.jump(offset);
-        if !marks {
+        if !marks || offset < slot.acked {
             slot.acknowledge(offset);
         }
         slot.epoch = -1;
