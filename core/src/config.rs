@@ -29,7 +29,8 @@ pub struct Config<'r> {
     /// `group.instance.id` (KIP-345), default none (empty): at most 91 bytes of letters, digits, `.`, `_`, `-`.
     /// A member with it survives a restart within the session without a rebalance, and does not leave on close.
     pub group_instance_id: &'r str,
-    /// `session.timeout.ms`, default 45 s; the broker allows 6 s to 30 min unless told otherwise.
+    /// `session.timeout.ms`, default 45 s; the broker allows 6 s to 30 min unless told otherwise. Where the broker assigns it has a
+    /// session of its own, 45 s unless told otherwise; whoever hears nothing of it for the time here has lost its partitions.
     pub session_timeout: Duration,
     /// `heartbeat.interval.ms`, default 3 s; at most a third of the session timeout.
     pub heartbeat_interval: Duration,

@@ -255,12 +255,15 @@ impl Control<'_> {
         let (have, names) = (self.table.len(), self.names.len());
         let needed = self.slots().len().saturating_add(self.state.group.partitions_needed);
         let shrinks = self.slots().iter().any(|slot| !slot.is(Slot::GIVEN));
+        let sent = self.links.first().map_or(now, |link| link.sent_at);
         let State { group, cluster, commit, plan, .. } = &mut *self.state;
         if group.phase == Phase::Joining {
             commit.auto_at = Instant::from_millis(0);
         }
         (group.phase, group.generation) = (Phase::Stable, group.answer);
-        (group.session_ends, group.next.unreleased_since) = (Instant::NEVER, Instant::from_millis(0));
+        // how long the broker waits it does not say: as long as brokers do that were told nothing else
+        group.session_ends = sent.after(self.config.session_timeout);
+        group.next.unreleased_since = Instant::from_millis(0);
         group.job.done();
         *plan = true;
         if !core::mem::take(&mut group.next.takes) {

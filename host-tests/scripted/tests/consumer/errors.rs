@@ -1,7 +1,7 @@
 //! Every error code at every API that can carry one, once, against the table that users read, `errors.md`: retried in
 //! silence, reported and goes on, or fatal; never in silence without records, and never without the commit.
 use crate::client::{Client, Seen, Weather, SMALL};
-use nanokafka::{Config, Error, ErrorCode, OffsetReset, TopicPartition};
+use nanokafka::{Config, Error, ErrorCode, GroupProtocol, OffsetReset, TopicPartition};
 use nanokafka_scripted::{batch, Api, Cluster};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,7 +14,7 @@ enum Outcome {
 }
 
 /// Where in an answer a code stands, and who hears of it.
-const PLACES: [(Api, &str); 16] = [
+const PLACES: [(Api, &str); 18] = [
     (Api::ApiVersions, "answer"),
     (Api::Metadata, "topic"),
     (Api::Metadata, "partition"),
@@ -31,6 +31,8 @@ const PLACES: [(Api, &str); 16] = [
     (Api::OffsetForLeaderEpoch, "partition"),
     (Api::Fetch, "answer"),
     (Api::Fetch, "partition"),
+    (Api::ConsumerGroupHeartbeat, "answer, joining"),
+    (Api::ConsumerGroupHeartbeat, "answer, later"),
 ];
 
 /// Those that Kafka 4.4 has, and one that it has not.
@@ -46,6 +48,10 @@ fn outcome(api: Api, place: &str, code: i16) -> Result<Outcome, String> {
     topic.append(0, batch().fill(3, 10)).append(1, batch().fill(3, 10));
     if place.starts_with("partition") {
         cluster.fail_partition(api, "t", 0, code, 1);
+    } else if place.ends_with("later") {
+        cluster.at(7_000, move |cluster| {
+            cluster.fail(api, code, 1);
+        });
     } else {
         cluster.fail(api, code, 1);
     }
@@ -56,6 +62,8 @@ fn outcome(api: Api, place: &str, code: i16) -> Result<Outcome, String> {
         .fetch_max_wait(Duration::from_secs(1))
         .enable_auto_commit(automatic)
         .auto_commit_interval(Duration::from_millis(500));
+    let next_gen = api == Api::ConsumerGroupHeartbeat;
+    let config = if next_gen { config.group_protocol(GroupProtocol::Consumer) } else { config };
     if api == Api::OffsetForLeaderEpoch {
         // the records came with epoch 0, and then there is another leader epoch
         cluster.at(2_000, |cluster| {

@@ -1,8 +1,9 @@
 //! Groups whose members come and go, by every assignor: each partition has one owner, and each record is read once.
 use nanokafka::{
-    Assignor, Capacity, Config, Consumer, Error, Event, Instant, OffsetReset, Resource, Seed, Storage, Superloop,
+    Assignor, Capacity, Config, Consumer, Error, Event, GroupProtocol, Instant, OffsetReset, Resource, Seed, Storage,
+    Superloop,
 };
-use nanokafka_scripted::{batch, Api, Cluster, GroupPhase, Net};
+use nanokafka_scripted::{batch, Api, Cluster, End, GroupPhase, Net};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -20,6 +21,14 @@ fn config(assignors: &'static [Assignor]) -> Config<'static> {
         .session_timeout(Duration::from_secs(10))
         .heartbeat_interval(Duration::from_secs(1))
         .partition_assignment_strategy(assignors)
+}
+
+/// KIP-848.
+fn broker_assigns() -> Config<'static> {
+    Config::new("b1:9092")
+        .group_id("g")
+        .group_protocol(GroupProtocol::Consumer)
+        .auto_offset_reset(OffsetReset::Earliest)
 }
 
 struct Member {
@@ -60,6 +69,8 @@ impl Team {
         let cluster = Cluster::new(2);
         cluster.configure(|settings| {
             settings.initial_rebalance_delay_ms = 0;
+            settings.consumer_heartbeat_interval_ms = 1_000;
+            settings.consumer_session_timeout_ms = 10_000;
             settings.latency_ms = 5;
         });
         cluster.topic("t", PARTITIONS as usize);
@@ -214,6 +225,134 @@ fn members_come_and_go_and_every_record_is_read_once() {
         team.settle();
         team.finish();
     }
+}
+
+#[test]
+fn members_whose_broker_assigns_come_and_go_and_every_record_is_read_once() {
+    for config in [broker_assigns(), broker_assigns().group_remote_assignor("range")] {
+        for statically in [false, true] {
+            let mut team = Team::new();
+            for id in ["one", "two", "three"] {
+                team.join(if statically { config.group_instance_id(id) } else { config });
+                team.settle();
+            }
+            let told = &team.members[0].told;
+            let [('+', all), ('-', moved), ('+', none), ('-', more), ('+', nothing)] = &told[..] else {
+                panic!("{told:?}")
+            };
+            assert_eq!((all.len(), moved.len(), none.len(), more.len(), nothing.len()), (6, 3, 0, 1, 0));
+            if statically {
+                // it comes back to what it had, and nobody hears of it
+                let (had, told) = (team.members[1].owned.clone(), team.members[0].told.len());
+                team.leave(1);
+                team.join(config.group_instance_id("two"));
+                team.settle();
+                assert_eq!((&team.members[2].owned, team.members[0].told.len()), (&had, told));
+            } else {
+                team.leave(1);
+                team.settle();
+                team.leave(0);
+                team.settle();
+                assert_eq!(team.members[0].owned.len(), 6);
+            }
+            assert_eq!(team.cluster.requests_of(Api::JoinGroup).len(), 0);
+            team.finish();
+        }
+    }
+}
+
+/// One that the group has given up hears of it before it reads on, and its commit counts for nothing.
+#[test]
+fn a_member_that_was_asleep_for_longer_than_the_brokers_session_has_lost_all() {
+    let mut team = Team::new();
+    team.cluster.configure(|settings| settings.consumer_session_timeout_ms = 45_000);
+    team.join(broker_assigns());
+    team.join(broker_assigns());
+    team.settle();
+    team.members[0].sleeps_until = team.cluster.millis() + 60_000;
+    // what it has read since its last commit is read again by the other
+    let awake = team.members[0].sleeps_until - 1_000;
+    let committed = |team: &Team, n| team.cluster.committed_offset("g", "t", n).unwrap_or(0);
+    for n in team.members[0].owned.clone() {
+        let (committed, read) = (committed(&team, n), team.read.get_mut(&n).unwrap());
+        assert!(committed <= *read);
+        *read = committed;
+    }
+    team.members[0].owned.clear(); // as the broker will see it
+    team.turn_until("the other has all", |team| team.members[1].owned.len() == 6);
+    team.turn_until("it wakes", |team| team.cluster.millis() >= awake);
+    team.settle();
+    let told: Vec<char> = team.members[0].told.iter().map(|told| told.0).collect();
+    assert!(told.ends_with(&['!', '+']) || told.ends_with(&['!', '+', '+']), "{told:?}");
+    team.finish();
+}
+
+/// While a record is held nothing changes; heartbeats go on, and what they brought is done at the next poll.
+#[test]
+fn records_that_are_held_while_the_broker_assigns_stay_its_own() {
+    let mut team = Team::new();
+    team.join(broker_assigns());
+    team.settle();
+    let mut held = team.members.remove(0);
+    loop {
+        let now = team.cluster.now();
+        let Some(Event::Records(mut records)) = held.consumer.poll(now, &mut held.net).unwrap() else {
+            let next = held.consumer.next_timeout(now);
+            assert!(team.cluster.tick(next));
+            continue;
+        };
+        let partition = records.topic_partition().partition;
+        let take = |team: &mut Team, record: nanokafka::Record<'_>| {
+            assert_eq!(record.offset(), team.read.insert(partition, record.offset() + 1).unwrap_or(0));
+        };
+        take(&mut team, records.next().unwrap());
+        team.join(broker_assigns());
+        let until = team.cluster.millis() + 25_000;
+        while team.cluster.millis() < until {
+            let now = team.cluster.now();
+            records.keep_alive(now, &mut held.net).unwrap();
+            let next = records.next_timeout(now);
+            team.cluster.at(next.as_millis().max(now.as_millis() + 1), |_| {});
+            team.turn();
+        }
+        assert_eq!(team.members[0].owned.len(), 0, "nothing is handed out that is not given up");
+        records.for_each(|record| take(&mut team, record));
+        break;
+    }
+    team.members.insert(0, held);
+    team.settle();
+    assert!(team.members[0].told.iter().all(|(sign, _)| *sign != '!'), "{:?}", team.members[0].told);
+    team.finish();
+}
+
+/// Answers that break off anywhere, and connections that end with them.
+#[test]
+fn a_lost_heartbeat_costs_nothing() {
+    for lost in 0..6 {
+        let mut team = Team::new();
+        team.join(broker_assigns());
+        team.join(broker_assigns());
+        let before = team.cluster.count(Api::ConsumerGroupHeartbeat);
+        team.turn_until("some heartbeats", |team| team.cluster.count(Api::ConsumerGroupHeartbeat) >= before + lost);
+        team.cluster.end_instead(Api::ConsumerGroupHeartbeat, End::Reset);
+        team.settle();
+        team.join(broker_assigns());
+        team.settle();
+        assert!(team.members.iter().all(|member| member.told.iter().all(|(sign, _)| *sign != '!')));
+        team.finish();
+    }
+}
+
+/// KIP-1251 came with 4.3: before, a commit with the epoch of yesterday is refused, and sent again with that of the next heartbeat.
+#[test]
+fn a_commit_with_a_stale_epoch_is_sent_again() {
+    let mut team = Team::new();
+    team.join(broker_assigns().auto_commit_interval(Duration::from_secs(1)));
+    team.settle();
+    team.cluster.fail(Api::OffsetCommit, 113, 2);
+    team.join(broker_assigns());
+    team.settle();
+    team.finish();
 }
 
 fn name(assignors: &[Assignor]) -> &'static str {
