@@ -264,13 +264,17 @@ impl<B: Deref<Target: Brokers>> Group<B> {
         start.elapsed()
     }
 
-    /// Waits until so many members have joined and every partition has exactly one owner.
+    /// Waits until so many members have joined, every partition has exactly one owner and nobody has more than one more than
+    /// another: who assigned so has nothing left to change.
     pub fn settle(&mut self, members: usize) -> Duration {
         self.wait(&format!("{members} members with all partitions"), SOON, |group| {
             let joined: Vec<_> = group.members.iter().filter(|member| member.state == State::Joined).collect();
+            let counts = joined.iter().map(|member| member.assignment.len());
+            let even = counts.clone().max() <= counts.min().map(|least| least + 1);
             let owners: Vec<_> = joined.iter().flat_map(|member| &member.assignment).copied().collect();
             let distinct: BTreeSet<_> = owners.iter().copied().collect();
-            joined.len() == members && owners.len() == distinct.len() && distinct.into_iter().eq(0..group.partitions)
+            let all = owners.len() == distinct.len() && distinct.into_iter().eq(0..group.partitions);
+            joined.len() == members && even && all
         })
     }
 
