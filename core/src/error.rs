@@ -164,7 +164,7 @@ pub enum Resource {
     GroupMemory,
     /// Bytes of a member id: [`MEMBER_ID_BYTES`](crate::MEMBER_ID_BYTES).
     MemberId,
-    /// Bytes for [`Control::save_membership`](crate::Control::save_membership).
+    /// Bytes for `Control::save_membership` (feature `group`).
     Membership,
     /// Bytes of a single field of an answer on the control connection: [`RECEIVE_BUFFER`](crate::RECEIVE_BUFFER).
     ReceiveBuffer,

@@ -342,6 +342,9 @@ type Said<'a> = (i32, &'a str, Option<&'a str>, Option<&'a str>);
 const FULL: Said = (8_000, "t", None, None);
 const QUIET: Said = (-1, "-", None, None);
 
+/// A topic's id and its partitions.
+type Assignment = ([u8; 16], Vec<i32>);
+
 impl Script<'_> {
     /// `owned`: a topic's id and partitions, or nothing at all; `None` is null. Returns epoch and assignment.
     fn beat(
@@ -350,7 +353,7 @@ impl Script<'_> {
         (group, id, epoch, instance): (&str, &str, i32, Option<&str>),
         (timeout, names, regex, assignor): Said,
         owned: Option<(&[u8; 16], &[i32])>,
-    ) -> (i32, Option<([u8; 16], Vec<i32>)>) {
+    ) -> (i32, Option<Assignment>) {
         let body = Bytes::default().short(Some(group)).short(Some(id)).i32(epoch).short(instance).short(None);
         let body = body.i32(timeout);
         let body = if names == "-" { body.i8(0) } else { body.i8(2).short(Some(names)) };
