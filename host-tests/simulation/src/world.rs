@@ -313,8 +313,9 @@ impl World {
         if from < target {
             log.waive(from, target);
         }
+        // what was passed over because nothing is there may be committed still
+        own.most = own.most.max(own.start).max(Some(target));
         (own.start, own.next, own.acked) = (Some(target), None, Some(target));
-        own.most = own.most.max(Some(target));
         own.least = Some(own.least.map_or(target, |least| least.min(target)));
     }
 
