@@ -265,6 +265,7 @@ async fn asynchronous(
     consumer.subscribe(&topics).expect("room for the names");
     loop {
         if closing(&shared, id) {
+            shared.borrow_mut().enter_poll(id);
             match commits(&shared, id) {
                 Commits::Sync => commit_sync(&shared, id, &mut consumer).await,
                 Commits::Offsets => commit_offsets(&shared, id, &mut consumer).await,
@@ -394,6 +395,7 @@ async fn superloop(
     let cluster = shared.borrow().cluster.clone();
     loop {
         if closing(&shared, id) {
+            shared.borrow_mut().enter_poll(id);
             match commits(&shared, id) {
                 Commits::Sync => turns_of_commit_sync(&shared, id, &mut consumer, &mut net).await,
                 Commits::Offsets => turns_of_commit_offsets(&shared, id, &mut consumer, &mut net).await,
