@@ -2,8 +2,8 @@
 use crate::plan::{Commits, Front, Style, GROUP};
 use crate::world::World;
 use nanokafka::{
-    Async, Config, Consumer, Event, Instant, LargeRecords, OffsetReset, PartitionOffset, Record, Records, Seed,
-    Storage, Superloop, Tend, TopicPartition,
+    Async, Config, Consumer, Event, GroupProtocol, Instant, LargeRecords, OffsetReset, PartitionOffset, Record,
+    Records, Seed, Storage, Superloop, Tend, TopicPartition,
 };
 use nanokafka_scripted::Net;
 use std::cell::RefCell;
@@ -40,10 +40,7 @@ pub(crate) fn config(style: &Style, name: &'static str, servers: &'static str) -
     let config = Config::new(servers)
         .client_id(name)
         .group_id(GROUP)
-        .partition_assignment_strategy(style.assignors)
         .auto_offset_reset(OffsetReset::Earliest)
-        .session_timeout(ms(style.session_ms))
-        .heartbeat_interval(ms(style.heartbeat_ms))
         .max_poll_interval(ms(style.max_poll_ms))
         .enable_auto_commit(matches!(style.commits, Commits::Auto | Commits::Marks))
         .auto_commit_marks(style.commits == Commits::Marks)
@@ -53,6 +50,13 @@ pub(crate) fn config(style: &Style, name: &'static str, servers: &'static str) -
         .request_timeout(ms(4_000))
         .default_api_timeout(ms(8_000));
     let config = if style.skips_large { config.large_records(LargeRecords::Skip) } else { config };
+    let config = match style.broker_assigns {
+        true => config.group_protocol(GroupProtocol::Consumer),
+        false => config
+            .session_timeout(ms(style.session_ms))
+            .heartbeat_interval(ms(style.heartbeat_ms))
+            .partition_assignment_strategy(style.assignors),
+    };
     style.instance.map_or(config, |instance| config.group_instance_id(instance))
 }
 
@@ -261,6 +265,7 @@ async fn asynchronous(
     consumer.subscribe(&topics).expect("room for the names");
     loop {
         if closing(&shared, id) {
+            shared.borrow_mut().enter_poll(id);
             match commits(&shared, id) {
                 Commits::Sync => commit_sync(&shared, id, &mut consumer).await,
                 Commits::Offsets => commit_offsets(&shared, id, &mut consumer).await,
@@ -390,6 +395,7 @@ async fn superloop(
     let cluster = shared.borrow().cluster.clone();
     loop {
         if closing(&shared, id) {
+            shared.borrow_mut().enter_poll(id);
             match commits(&shared, id) {
                 Commits::Sync => turns_of_commit_sync(&shared, id, &mut consumer, &mut net).await,
                 Commits::Offsets => turns_of_commit_offsets(&shared, id, &mut consumer, &mut net).await,

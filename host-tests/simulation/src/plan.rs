@@ -65,6 +65,8 @@ pub(crate) struct Style {
     pub(crate) commits: Commits,
     pub(crate) instance: Option<&'static str>,
     pub(crate) assignors: &'static [Assignor],
+    /// The group protocol of KIP-848.
+    pub(crate) broker_assigns: bool,
     pub(crate) window: usize,
     pub(crate) connections: usize,
     pub(crate) session_ms: u64,
@@ -87,12 +89,12 @@ pub(crate) struct Style {
 impl Style {
     /// Whether its partitions go on while the group rebalances.
     pub(crate) fn is_cooperative(&self) -> bool {
-        self.assignors == [CooperativeSticky]
+        self.broker_assigns || self.assignors == [CooperativeSticky]
     }
 
     /// Whether it may lead a group in which partitions change hands in two steps.
     pub(crate) fn may_be_cooperative(&self) -> bool {
-        self.assignors.contains(&CooperativeSticky)
+        self.broker_assigns || self.assignors.contains(&CooperativeSticky)
     }
 }
 
@@ -115,6 +117,7 @@ pub(crate) struct Plan {
     pub(crate) append_ms: u64,
     statics: bool,
     assignors: &'static [&'static [Assignor]],
+    broker_assigns: bool,
 }
 
 /// One of them.
@@ -152,6 +155,7 @@ impl Plan {
         let (trouble_ms, append_ms) = (1_000 + r.below(4_000), 100 + r.below(600));
         let statics = release < 2 && r.below(4) == 0;
         let assignors = one_of(r, &ASSIGNORS);
+        let broker_assigns = release == 0 && r.below(2) == 0;
         Plan {
             brokers,
             topics,
@@ -165,6 +169,7 @@ impl Plan {
             append_ms,
             statics,
             assignors,
+            broker_assigns,
             random,
         }
     }
@@ -172,6 +177,7 @@ impl Plan {
     /// How the `n`-th process behaves.
     pub(crate) fn style(&mut self, n: usize) -> Style {
         let (brokers, statics, assignors) = (self.brokers as u64, self.statics, self.assignors);
+        let broker_assigns = self.broker_assigns;
         let r = &mut self.random;
         let session_ms = 6_000 + r.below(4_000);
         let front = match r.below(4) {
@@ -193,6 +199,7 @@ impl Plan {
             commits: one_of(r, &commits),
             instance: statics.then_some(INSTANCES[n % INSTANCES.len()]),
             assignors: one_of(r, assignors),
+            broker_assigns,
             window: one_of(r, &[256, 300, 512, 1_024, 4_096]),
             connections: 2 + r.below(brokers + 1) as usize,
             session_ms,

@@ -100,6 +100,7 @@ impl Run {
         cluster.time_limit(u64::MAX).configure(|settings| {
             (settings.latency_ms, settings.initial_rebalance_delay_ms) = (latency, delay);
             settings.broker_session_timeout_ms = 3_000;
+            (settings.consumer_session_timeout_ms, settings.consumer_heartbeat_interval_ms) = (8_000, 1_500);
         });
         match plan.release {
             0 => {}

@@ -105,6 +105,7 @@ impl World {
 
     pub(crate) fn join(&mut self, name: &'static str, net: Net, style: Style, random: Random) -> usize {
         self.cluster.note(format!("{name} starts: net {}, {style:?}", net.index()));
+        self.counts.add("started, the broker assigns", style.broker_assigns.into());
         self.members.push(Member {
             name,
             instance: style.instance,
@@ -168,6 +169,7 @@ impl World {
                 Request::SyncGroup(request) => &request.member_id,
                 Request::Heartbeat(request) => &request.member_id,
                 Request::OffsetCommit(request) => &request.member_id,
+                Request::ConsumerGroupHeartbeat(request) => &request.member_id,
                 _ => return None,
             };
             Some(id).filter(|id| !id.is_empty())
@@ -313,8 +315,9 @@ impl World {
         if from < target {
             log.waive(from, target);
         }
+        // what was passed over because nothing is there may be committed still
+        own.most = own.most.max(own.start).max(Some(target));
         (own.start, own.next, own.acked) = (Some(target), None, Some(target));
-        own.most = own.most.max(Some(target));
         own.least = Some(own.least.map_or(target, |least| least.min(target)));
     }
 
@@ -509,7 +512,9 @@ impl World {
                 "errors: commit refused"
             }
             // another process has the same instance id
-            Error::Broker(broker) if broker.code.0 == 82 && self.members[id].instance.is_some() => "errors: fenced",
+            Error::Broker(broker) if matches!(broker.code.0, 82 | 111) && self.members[id].instance.is_some() => {
+                "errors: fenced"
+            }
             _ => return self.violate(id, format!("error {error:?}")),
         };
         self.counts.add(what, 1);

@@ -22,6 +22,7 @@ fn trouble_does_occur() {
     }
     for (what, least) in [
         ("assigned", 500),
+        ("started, the broker assigns", 50),
         ("lost", 5),
         ("brokers killed", 30),
         ("coordinators moved", 30),
