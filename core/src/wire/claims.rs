@@ -43,7 +43,8 @@ pub(crate) const DONE: u8 = 22;
 
 pub(crate) fn item<'a>(p: &mut Progress, claims: &mut Claims, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     if p.part == USER_DATA {
-        claims.left = p.left;
+        // nothing of a member before, whose list or answer ended early
+        *claims = Claims { sticky: claims.sticky, left: p.left, ..Claims::NEW };
     }
     let size = match p.part {
         TOPIC => match i.first_chunk() {
@@ -146,7 +147,8 @@ mod tests {
     /// What follows the topics, as `pieces` bytes more at a time arrive, in front of the next member's first byte.
     fn read(sticky: bool, bytes: &[u8], piece: usize) -> Read {
         let mut p = Progress { part: USER_DATA, left: bytes.len() as u32, ..Progress::NEW };
-        let mut claims = Claims { sticky, ..Claims::default() };
+        // what the member before left behind, whose list was cut short or whose answer was
+        let mut claims = Claims { sticky, left: 7, topics: 3, partitions: 2 };
         let whole = [bytes, &[0x77]].concat();
         let (mut at, mut here, mut read) = (0, 0, Read::default());
         let mut topic = String::new();
