@@ -6,8 +6,9 @@ use serde_json::{json, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::Deref;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{channel, Receiver, Sender};
+use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
 /// What a test returns.
@@ -33,6 +34,19 @@ pub fn program(flags: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_nanokafka-verifiable-consumer"));
     command.args(flags).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
+}
+
+/// What the program says that cannot do what it is told to. It is killed where it goes on.
+pub fn refused(flags: &[&str]) -> io::Result<Output> {
+    let mut process = program(flags).spawn()?;
+    let end = Instant::now() + SOON;
+    while process.try_wait()?.is_none() {
+        if Instant::now() > end {
+            process.kill()?;
+        }
+        sleep(Duration::from_millis(10));
+    }
+    process.wait_with_output()
 }
 
 /// Where a group is.

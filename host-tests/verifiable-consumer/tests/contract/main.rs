@@ -4,7 +4,7 @@ mod harness;
 #[cfg(feature = "extended")]
 mod long;
 
-use harness::{program, Brokers, Group, Outcome, State, BROKER_ASSIGNS, COOPERATIVE, SOON, STOP};
+use harness::{refused, Brokers, Group, Outcome, State, BROKER_ASSIGNS, COOPERATIVE, SOON, STOP};
 use nanokafka_brokers::{kafka, unique};
 use nanokafka_brokers::{Cluster, RELEASE};
 use serde_json::{json, Value};
@@ -344,7 +344,7 @@ fn what_cannot_work_is_one_line_and_not_success() -> Outcome {
     let name = unique("wrong");
     let least = ["--bootstrap-server", "127.0.0.1:1", "--topic", &name, "--group-id", &name];
     for (flags, why) in [
-        (&["--group-protocol", "consumer"][..], "group.protocol=consumer must be classic"),
+        (&["--group-protocol", "streams"][..], "group.protocol=streams must be classic"),
         (
             &["--assignment-strategy", "com.example.Assignor"],
             "a list of range, roundrobin, sticky and cooperative-sticky",
@@ -352,7 +352,7 @@ fn what_cannot_work_is_one_line_and_not_success() -> Outcome {
         (&["--no-such-flag"], "'--no-such-flag'"),
         (&["--topic", "a b"], "'a b' is no topic name"),
     ] {
-        let output = program(&[&least[..], flags].concat()).output()?;
+        let output = refused(&[&least[..], flags].concat())?;
         let errors = String::from_utf8(output.stderr)?;
         assert!(errors.contains(why) && errors.lines().count() == 1, "{flags:?}: {errors}");
         assert!(output.status.code().is_some_and(|code| code > 0), "{flags:?}: {}", output.status);
