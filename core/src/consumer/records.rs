@@ -205,6 +205,7 @@ impl<'c, IO> Records<'c, IO> {
     /// [`UsageError::NoGroup`](crate::UsageError).
     pub fn commit_async(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.mark(record);
+        self.control.commit_with_verdict();
         self.control.commit_async()
     }
 }
@@ -220,6 +221,7 @@ impl<'c, IO: Tend> Iterator for Records<'c, IO> {
         }
         loop {
             if let Some(record) = self.take() {
+                self.control.judge_taken(self.window);
                 return Some(record);
             }
             if !self.bytes.is_empty() {
@@ -298,7 +300,7 @@ impl<T: Transport + Clock> Records<'_, Async<T>> {
     }
 
     /// Commits up to and including `record`, and waits for the broker's answer. Of a batch larger than the window nothing
-    /// is committed before its CRC is checked, at its end.
+    /// is committed before its CRC is checked, with its last record: for those before it Ok says that the commit will be sent then.
     ///
     /// # Errors
     /// As `Consumer::commit_sync`.
@@ -308,6 +310,7 @@ impl<T: Transport + Clock> Records<'_, Async<T>> {
     pub async fn commit_sync(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.control.needs_group()?;
         self.mark(record);
+        self.control.commit_with_verdict();
         self.control.want_commit();
         let deadline = self.io.0.now().after(self.control.config.default_api_timeout);
         super::committed(
@@ -318,13 +321,14 @@ impl<T: Transport + Clock> Records<'_, Async<T>> {
 
 impl<T: Transport + Clock + Block> Records<'_, Blocking<T>> {
     /// Commits up to and including `record`, and waits for the broker's answer. Of a batch larger than the window nothing
-    /// is committed before its CRC is checked, at its end.
+    /// is committed before its CRC is checked, with its last record: for those before it Ok says that the commit will be sent then.
     ///
     /// # Errors
     /// As `Consumer::commit_sync`.
     pub fn commit_sync(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.control.needs_group()?;
         self.mark(record);
+        self.control.commit_with_verdict();
         self.control.want_commit();
         let now = self.io.0.now();
         let deadline = now.after(self.control.config.default_api_timeout);

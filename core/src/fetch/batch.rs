@@ -115,7 +115,7 @@ impl Control<'_> {
         (stream.batch, stream.crc, stream.at) = (head, crc, At::Records);
         (stream.batch_left, stream.field) = (head.size.saturating_sub(HEADER), stream.field.saturating_sub(head.size));
         (stream.streaming, stream.judged_later) = (head.size as usize > window.len(), -1);
-        (stream.fruitful, stream.malformed) = (true, false);
+        (stream.fruitful, stream.malformed, stream.commit_wanted) = (true, false, false);
         self.look_ahead();
         self.state.first_slot = (index as u16).saturating_add(1);
         if let Some(slot) = self.slots_mut().get_mut(index) {
@@ -222,6 +222,7 @@ impl Control<'_> {
         let stream = &mut self.state.stream;
         stream.at = At::Batch;
         let (head, judged_later) = (stream.batch, stream.judged_later);
+        let wanted = core::mem::take(&mut stream.commit_wanted);
         let verdict = !core::mem::replace(&mut stream.streaming, false)
             || !self.config.check_crcs
             || stream.crc.value() == head.crc;
@@ -235,6 +236,9 @@ impl Control<'_> {
             slot.acknowledge(judged_later);
         }
         slot.advance(head.next_offset());
+        if wanted {
+            self.want_commit();
+        }
         self.check_end();
         Ok(Step::Moved)
     }

@@ -88,7 +88,11 @@ impl Control<'_> {
             slot.position = slot.position.max(next);
         }
         self.acknowledge_lent();
-        match self.state.stream.slot() {
+        let slot = self.state.stream.slot();
+        if self.state.stream.batch_left == 0 {
+            self.judge_passed();
+        }
+        match slot {
             Some(slot) if unread > 0 => Step::Ready(Ready::Skipped { slot: slot as u16, offset, size: unread }),
             _ => Step::Moved,
         }

@@ -40,6 +40,8 @@ pub(crate) struct Stream {
     pub ahead: bool,
     /// The application met a record that does not parse.
     pub malformed: bool,
+    /// A commit was asked for that waits for the verdict.
+    pub(super) commit_wanted: bool,
     version: u8,
     topics: u32,
     partitions: u32,
@@ -85,6 +87,7 @@ impl Stream {
         fruitful: false,
         ahead: false,
         malformed: false,
+        commit_wanted: false,
         version: 0,
         topics: 0,
         partitions: 0,
@@ -188,6 +191,11 @@ impl Control<'_> {
         }
     }
 
+    /// A commit of what is lent is asked for: it is sent with the verdict, if that is not in.
+    pub(crate) fn commit_with_verdict(&mut self) {
+        self.state.stream.commit_wanted = !self.state.lent_judged;
+    }
+
     /// The application is done with what was lent: what it took leaves the window.
     pub(crate) fn release_lent(&mut self, window: &[u8]) {
         let stream = &mut self.state.stream;
@@ -218,11 +226,35 @@ impl Control<'_> {
                 return; // more is to pass, or something is to be said: the next poll does both
             }
             self.end_large();
+        } else if self.state.stream.batch_left == 0 {
+            self.judge_passed();
         }
-        let index = self.wanted().map(|(index, _)| index).filter(|_| self.state.stream.batch_left == 0);
-        if let Some(Err(Failure::Error(error))) = index.map(|index| self.batch_done(index)) {
+    }
+
+    /// The last record of a batch larger than the window was taken: all its bytes are there, so the verdict is given while
+    /// nothing has come between that would drop it: a new assignment, another leader, a lost connection.
+    #[inline]
+    pub(crate) fn judge_taken(&mut self, window: &[u8]) {
+        let stream = &self.state.stream;
+        if stream.streaming && stream.taken == stream.batch_left {
+            self.release_lent(window);
+            self.state.lent_judged = self.judge_passed();
+        }
+    }
+
+    /// The verdict of a batch larger than the window all of which has passed. `false`: it is bad, which the next poll says, or
+    /// it has to wait until that poll has said something else.
+    #[inline(never)]
+    pub(super) fn judge_passed(&mut self) -> bool {
+        let room = matches!(self.state.parked, Parked::Nothing);
+        // due also on what was paused behind its last record
+        let due = self.current().filter(|(_, slot)| room && slot.phase == Phase::Ready && !slot.is(Slot::STALE));
+        let Some((index, _)) = due else { return false };
+        if let Err(Failure::Error(error)) = self.batch_done(index) {
             self.state.parked = Parked::Error(error);
+            return false;
         }
+        true
     }
 
     pub(super) fn window(&mut self) -> &mut Inbox {

@@ -3,7 +3,7 @@ use nanokafka::{
     Async, Blocking, Clock, Config, Consumer, Error, Event, OffsetReset, PartitionOffset, Seed, Storage, Superloop,
     TopicPartition,
 };
-use nanokafka_scripted::{batch, Api, Cluster, Net};
+use nanokafka_scripted::{batch, Api, Batch, Cluster, Net};
 use std::future::{poll_fn, Future};
 use std::task::Poll;
 use std::time::Duration;
@@ -301,4 +301,90 @@ fn work_keeps_its_membership_alive_after_any_number_of_errors() {
 fn what_is_fatal_is_told_though_something_else_waits_to_be() {
     let told = works_through_an_outage(&Cluster::new(1), 11_000, 30_000, true);
     assert!(told.contains(&"fatal".to_string()), "{told:?}");
+}
+
+const MANUAL: Config<'static> = CONFIG.group_id("g").enable_auto_commit(false);
+
+fn blocking(cluster: &Cluster, window: usize, config: Config<'static>) -> Consumer<'static, Blocking<Net>> {
+    Consumer::new(Storage::boxed(8, 2, window), config, cluster.net(2), SEED).unwrap()
+}
+
+fn read(consumer: &mut Consumer<'static, Blocking<Net>>, wanted: usize) {
+    let mut read = 0;
+    for _ in 0..1_000 {
+        if let Some(Event::Records(records)) = consumer.poll(Duration::from_secs(1)).unwrap() {
+            read += records.count();
+        }
+        if read == wanted {
+            return;
+        }
+    }
+    panic!("{read} of {wanted} records");
+}
+
+/// The verdict was due with the next poll, which found the partition elsewhere.
+fn is_judged_though_its_leader_moves(corrupt: Batch, until_skipped: bool) {
+    let cluster = Cluster::new(2);
+    let topic = cluster.replicated_topic("t", 1, 2);
+    topic.append(0, corrupt.wrong_crc());
+    let mut consumer = blocking(&cluster, 512, MANUAL.metadata_max_age(Duration::from_secs(60)));
+    consumer.assign(&[partition(0)]).unwrap();
+    read(&mut consumer, 20);
+    while until_skipped && !matches!(consumer.poll(Duration::from_secs(1)).unwrap(), Some(Event::Skipped(_))) {}
+    let place = topic.partition(0);
+    place.elect(3 - place.leader());
+    topic.append(0, batch().fill(2, 10));
+    cluster.advance(60_000);
+    for _ in 0..1_000 {
+        match consumer.poll(Duration::from_secs(1)) {
+            Ok(Some(Event::Records(_))) => panic!("the batch behind the corrupt one"),
+            Ok(_) => {}
+            Err(error) => return assert!(matches!(error, Error::Partition(_)), "{error}"),
+        }
+    }
+    panic!("no error");
+}
+
+#[test]
+fn a_batch_that_was_taken_to_its_end_is_judged_though_its_leader_moves() {
+    is_judged_though_its_leader_moves(batch().fill(20, 100), false);
+}
+
+#[test]
+fn a_batch_whose_last_record_was_passed_over_is_judged_though_its_leader_moves() {
+    is_judged_though_its_leader_moves(batch().fill(20, 100).record("k", [7; 2_000]), true);
+}
+
+/// The new assignment dropped the verdict with the answer.
+#[test]
+fn a_batch_that_was_taken_to_its_end_is_committed_though_the_assignment_grows() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 2).append(0, batch().fill(20, 100));
+    let mut consumer = blocking(&cluster, 512, MANUAL);
+    consumer.assign(&[partition(0)]).unwrap();
+    read(&mut consumer, 20);
+    consumer.assign(&[partition(0), partition(1)]).unwrap();
+    consumer.commit_sync().unwrap();
+    assert_eq!(cluster.committed_offset("g", "t", 0), Some(20));
+}
+
+/// Each was answered with Ok, and none was ever sent.
+#[test]
+fn a_record_that_commit_sync_said_is_committed_is_not_read_again() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().fill(20, 100));
+    let mut consumer = blocking(&cluster, 512, MANUAL);
+    consumer.assign(&[partition(0)]).unwrap();
+    loop {
+        match consumer.poll(Duration::from_secs(1)).unwrap() {
+            Some(Event::Records(mut records)) => {
+                while let Some(record) = records.next() {
+                    records.commit_sync(&record).unwrap();
+                }
+            }
+            Some(Event::EndOfPartition(_)) => break,
+            _ => {}
+        }
+    }
+    assert_eq!(cluster.committed_offset("g", "t", 0), Some(20));
 }
