@@ -5,6 +5,8 @@ use crate::connection::CONTROL;
 use crate::drive::Op;
 use crate::error::BrokerError;
 use crate::partitions::{Phase, Slot};
+#[cfg(feature = "group-consumer")]
+use crate::state::Mode;
 use crate::state::{Control, State};
 use crate::wire::answer::Item;
 use crate::{strings, Api, Error, ErrorCode, Instant, TopicName};
@@ -217,6 +219,7 @@ impl Control<'_> {
             commit.positions |= !explicit;
             commit.explicit |= explicit && !commit.job.wanted;
             commit.job.retry(self.config, random, now);
+            self.epoch_refused(code);
             return;
         }
         // what was wanted while this one was out is not in it: the next one's result counts
@@ -347,10 +350,21 @@ impl Control<'_> {
         Ok(())
     }
 
+    /// KIP-848: what was refused is asked again with the epoch that a heartbeat brings, so that comes first.
+    fn epoch_refused(&mut self, code: ErrorCode) {
+        #[cfg(feature = "group-consumer")]
+        if code == ErrorCode::STALE_MEMBER_EPOCH {
+            self.state.group.beat_now();
+        }
+        let _ = code;
+    }
+
     /// All of the answer is read.
     pub(crate) fn committed_done(&mut self, now: Instant) -> Result<(), Error> {
         let code = ErrorCode(self.inbox(CONTROL).error);
         let waiting = self.wants_committed();
+        #[cfg(feature = "group-consumer")]
+        let subscribed = self.state.mode == Mode::Subscribed;
         let State { commit, cluster, random, .. } = &mut *self.state;
         let queried = core::mem::take(&mut commit.queried);
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
@@ -366,7 +380,15 @@ impl Control<'_> {
         commit.fetch.retry(self.config, random, now);
         match code {
             ErrorCode::NONE => Ok(()),
-            code if is_retriable(code) => Ok(()),
+            code if is_retriable(code) => {
+                self.epoch_refused(code);
+                Ok(())
+            }
+            #[cfg(feature = "group-consumer")]
+            ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::FENCED_MEMBER_EPOCH if !queried && subscribed => {
+                self.lose_membership(false);
+                Ok(())
+            }
             code => {
                 commit.answered |= queried;
                 Err(broker_error(Api::OffsetFetch, code, code == ErrorCode::GROUP_AUTHORIZATION_FAILED).into())

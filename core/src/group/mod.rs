@@ -480,9 +480,6 @@ impl Control<'_> {
             ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
             #[cfg(feature = "group-consumer")]
             ErrorCode::FENCED_MEMBER_EPOCH if self.is_next_gen() => self.lose_membership(true),
-            // KIP-848: it is sent again with the epoch that the next heartbeat brings
-            #[cfg(feature = "group-consumer")]
-            ErrorCode::STALE_MEMBER_EPOCH => self.state.group.beat_now(),
             ErrorCode::FENCED_INSTANCE_ID => {
                 self.lose_membership(true);
                 self.state.group.fatal = true;

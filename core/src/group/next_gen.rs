@@ -80,7 +80,7 @@ pub(crate) fn api(classic: Api) -> Api {
 
 impl Group {
     /// At once, and with everything.
-    pub(super) fn beat_now(&mut self) {
+    pub(crate) fn beat_now(&mut self) {
         self.next.full = true;
         self.heartbeat_at = Instant::from_millis(0);
     }

@@ -1,8 +1,10 @@
 //! The main path against older brokers.
 
-use nanokafka::{OffsetReset, PartitionOffset, TopicPartition};
+use nanokafka::{
+    Api, Error, ErrorCode, GroupProtocol, OffsetReset, PartitionOffset, ProtocolErrorKind, TopicPartition,
+};
 use nanokafka_brokers::{wait_for, Kafka};
-use nanokafka_real::{config, consumer, partitions, produce_mixed, read, take, Outcome, SOON};
+use nanokafka_real::{config, consumer, partitions, poll_until, produce_mixed, read, take, Outcome, SOON};
 
 /// Reads, joins, commits, goes on, seeks and asks, on one node of the release.
 fn main_path(release: &str) -> Outcome {
@@ -48,6 +50,42 @@ fn main_path(release: &str) -> Outcome {
     again.committed(&mut committed)?;
     assert_eq!(committed[0].offset, Some(end + 1));
     Ok(again.close()?)
+}
+
+/// With KIP-848 asked for: the refusal; and with what falls back, a group of the classic protocol.
+fn without_the_new_protocol(release: &str) -> Result<Error, Box<dyn std::error::Error>> {
+    let kafka = Kafka::start(1, release, &[])?;
+    for command in ["create t 1 1", "producer p", "send p t 0 3 10"] {
+        kafka.admin(command)?;
+    }
+    let config = nanokafka::Config::new(kafka.bootstrap()).group_id("g").auto_offset_reset(OffsetReset::Earliest);
+    let mut auto = consumer(config.group_protocol(GroupProtocol::Auto), 4096)?;
+    auto.subscribe(&["t"])?;
+    assert_eq!(take(&mut auto, 3)?.len(), 3);
+    auto.commit_sync()?;
+    assert_eq!(kafka.admin("committed g")?, "{t-0=3}");
+    auto.close()?;
+    let mut strict = consumer(config.group_protocol(GroupProtocol::Consumer), 4096)?;
+    strict.subscribe(&["t"])?;
+    Ok(poll_until(&mut strict, "the refusal", SOON, |event| event.err()))
+}
+
+#[test]
+fn kafka_3_9_has_the_new_protocol_switched_off() -> Outcome {
+    let error = without_the_new_protocol("3.9.1")?;
+    let Error::Broker(refused) = error else { panic!("{error}") };
+    assert_eq!((refused.api, refused.code), (Api::ConsumerGroupHeartbeat, ErrorCode::UNSUPPORTED_VERSION));
+    assert!(refused.fatal);
+    Ok(())
+}
+
+#[test]
+fn kafka_2_8_has_not_the_new_protocol() -> Outcome {
+    let error = without_the_new_protocol("2.8.2")?;
+    let Error::Protocol(refused) = error else { panic!("{error}") };
+    let range = ProtocolErrorKind::Version(0, 1, 0, -1);
+    assert_eq!((refused.api, refused.kind), (Api::ConsumerGroupHeartbeat, range));
+    Ok(())
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! When the group and the application act at the same time.
 use crate::client::{Client, Seen, Weather, SMALL};
-use nanokafka::{Async, Config, Consumer, Error, Event, OffsetReset, PartitionOffset, Seed, Storage};
+use nanokafka::{Async, Config, Consumer, Error, Event, GroupProtocol, OffsetReset, PartitionOffset, Seed, Storage};
 use nanokafka_scripted::{batch, poll_once, Api, Cluster, Net};
 use std::time::Duration;
 
@@ -118,4 +118,29 @@ fn a_commit_after_a_refused_one_is_refused_as_well() {
         });
         assert_eq!(cluster.committed_offset("g", "t", 0), Some(3));
     }
+}
+
+/// Before KIP-1251 (4.3) a commit with the epoch of yesterday is refused: it is sent again, and a heartbeat before it brings that of
+/// today.
+#[test]
+fn a_commit_with_a_stale_epoch_is_sent_again_with_the_next_one() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().fill(3, 10));
+    let config = Config::new("b1:9092")
+        .group_id("g")
+        .group_protocol(GroupProtocol::Consumer)
+        .auto_offset_reset(OffsetReset::Earliest)
+        .enable_auto_commit(false);
+    let mut consumer: Consumer<'_, Async<Net>> =
+        Consumer::new(Storage::boxed(4, 2, 512), config, cluster.net(2), Seed::new([6; 32])).unwrap();
+    consumer.subscribe(&["t"]).unwrap();
+    cluster.time_limit(60_000);
+    cluster.block_on(async {
+        while count(consumer.poll().await.unwrap()) == 0 {}
+        let beats = cluster.count(Api::ConsumerGroupHeartbeat);
+        cluster.fail_partition(Api::OffsetCommit, "t", 0, 113, 1);
+        consumer.commit_sync().await.unwrap();
+        assert_eq!(cluster.count(Api::ConsumerGroupHeartbeat), beats + 1);
+    });
+    assert_eq!((cluster.count(Api::OffsetCommit), cluster.committed_offset("g", "t", 0)), (2, Some(3)));
 }

@@ -343,18 +343,6 @@ fn a_lost_heartbeat_costs_nothing() {
     }
 }
 
-/// KIP-1251 came with 4.3: before, a commit with the epoch of yesterday is refused, and sent again with that of the next heartbeat.
-#[test]
-fn a_commit_with_a_stale_epoch_is_sent_again() {
-    let mut team = Team::new();
-    team.join(broker_assigns().auto_commit_interval(Duration::from_secs(1)));
-    team.settle();
-    team.cluster.fail(Api::OffsetCommit, 113, 2);
-    team.join(broker_assigns());
-    team.settle();
-    team.finish();
-}
-
 fn name(assignors: &[Assignor]) -> &'static str {
     match assignors {
         [Assignor::Range] => "range",
