@@ -221,7 +221,6 @@ impl<'c, IO: Tend> Iterator for Records<'c, IO> {
         }
         loop {
             if let Some(record) = self.take() {
-                self.control.judge_taken(self.window);
                 return Some(record);
             }
             if !self.bytes.is_empty() {
@@ -263,6 +262,7 @@ impl<'c, IO> Records<'c, IO> {
             }
             slot.position = offset.saturating_add(1);
             self.position = slot.position;
+            self.control.judge_taken(self.window);
             let (timestamp, timestamp_type) = match self.batch.log_append_time() {
                 true => (self.batch.max_timestamp, TimestampType::LogAppendTime),
                 false => (self.batch.base_timestamp.saturating_add(head.timestamp_delta), TimestampType::CreateTime),
