@@ -178,15 +178,18 @@ impl Control<'_> {
                 let topic = self.inbox(CONTROL).topic;
                 let explicit = self.state.commit.sent_explicit;
                 let slot = self.row_slot(CONTROL, row.partition);
+                let code = ErrorCode(row.error);
+                let gone = is_retriable(code) && !self.commit_retries(code);
                 if let Some(slot) = slot.and_then(|slot| self.slots_mut().get_mut(slot)) {
                     slot.clear(Slot::COMMITTING);
-                    if (row.error != 0) != explicit && slot.acked >= 0 {
+                    if (row.error != 0) != explicit && slot.acked >= 0 && !gone {
                         slot.set(Slot::DIRTY); // also where what was listed has taken the position's place
                     }
                 }
-                let commit = &mut self.state.commit;
                 // one that is final outweighs one that is retried
-                if row.error != 0 && (commit.code == 0 || is_retriable(ErrorCode(commit.code))) {
+                let replaces = self.commit_retries(ErrorCode(self.state.commit.code));
+                let commit = &mut self.state.commit;
+                if row.error != 0 && (commit.code == 0 || replaces) {
                     (commit.code, commit.partition, commit.topic) = (row.error, row.partition, topic);
                 }
             }
@@ -194,20 +197,25 @@ impl Control<'_> {
         }
     }
 
-    /// All of the answer is read.
-    pub(crate) fn commit_done(&mut self, now: Instant) {
+    /// Whether a commit that was refused so is sent again.
+    fn commit_retries(&self, code: ErrorCode) -> bool {
         // a broker that assigns takes back what is deleted; a topic made anew has no use for the offset
         #[cfg(feature = "group")]
         let gone = self.is_next_gen() && self.state.group.handover == crate::group::Handover::Committing;
         #[cfg(not(feature = "group"))]
         let gone = false;
+        let tries = if gone { 0 } else { UNKNOWN_TOPIC_TRIES };
+        is_retriable(code) && (code != ErrorCode::UNKNOWN_TOPIC_OR_PARTITION || self.state.commit.job.failures < tries)
+    }
+
+    /// All of the answer is read.
+    pub(crate) fn commit_done(&mut self, now: Instant) {
         let omitted = self.slots().iter().any(|slot| slot.is(Slot::COMMITTING));
         self.recommit();
+        let code = ErrorCode(self.state.commit.code);
+        let retries = self.commit_retries(code);
         let State { commit, cluster, random, .. } = &mut *self.state;
         commit.in_flight = false;
-        let code = ErrorCode(commit.code);
-        let tries = if gone { 0 } else { UNKNOWN_TOPIC_TRIES };
-        let hopeless = code == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION && commit.job.failures >= tries;
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
         }
@@ -215,7 +223,7 @@ impl Control<'_> {
             warn!("commit: {}", code);
         }
         let explicit = core::mem::take(&mut commit.sent_explicit);
-        if (is_retriable(code) && !hopeless) || (code == ErrorCode::NONE && omitted) {
+        if retries || (code == ErrorCode::NONE && omitted) {
             commit.positions |= !explicit;
             commit.explicit |= explicit && !commit.job.wanted;
             commit.job.retry(self.config, random, now);
@@ -226,9 +234,6 @@ impl Control<'_> {
         let again = commit.job.wanted;
         commit.job.done();
         (commit.job.wanted, commit.finished) = (again, !again);
-        if hopeless {
-            self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
-        }
         #[cfg(feature = "group")]
         self.group_commit_error(code, now);
     }

@@ -7,7 +7,7 @@ use crate::connection::inbox::Inbox;
 use crate::connection::{Broken, Link, Phase, CONTROL};
 use crate::error::PartitionErrorKind;
 use crate::fetch::stream::Step;
-use crate::partitions::Slot;
+use crate::partitions::{self, Slot};
 use crate::state::{Control, Parked};
 use crate::{
     Api, Capacity, ConnectionId, Error, ErrorCode, Instant, PartitionOffset, ProtocolErrorKind, Resource, Transport,
@@ -102,7 +102,10 @@ pub(crate) fn drive<T: Transport + ?Sized>(
         };
         match fetch(c, window.as_deref_mut(), net, now, cx, op) {
             Ok(Turn::Ready(Ready::Truncated { slot, from, to })) if !matches!(op, Op::Event) => {
-                c.state.parked = Parked::Truncated { slot, from, to };
+                if let Some(slot) = c.slots().get(usize::from(slot)) {
+                    let (topic, partition) = (slot.topic, slot.partition);
+                    c.state.parked = Parked::Truncated { topic, partition, from, to };
+                }
                 moved = true;
             }
             Ok(Turn::Ready(ready)) => return Poll::Ready(Ok(ready)),
@@ -149,7 +152,11 @@ impl Control<'_> {
                 match core::mem::replace(&mut self.state.parked, Parked::Nothing) {
                     Parked::Nothing => {}
                     Parked::Error(error) => return Some(Err(error)),
-                    Parked::Truncated { slot, from, to } => return Some(Ok(Ready::Truncated { slot, from, to })),
+                    Parked::Truncated { topic, partition, from, to } => {
+                        if let Ok(slot) = partitions::find(self.slots(), topic, partition) {
+                            return Some(Ok(Ready::Truncated { slot: slot as u16, from, to }));
+                        }
+                    }
                 }
                 #[cfg(feature = "group")]
                 if let Some(ready) = self.state.group.lost.then(|| self.group_notice()).flatten() {
@@ -473,6 +480,7 @@ fn stream<T: Transport + ?Sized>(
         let mut need = 1;
         if c.state.stream.in_value() && matches!(op, Op::Chunk) {
             if c.state.stream.value_left == 0 {
+                c.state.stream.unread = 0; // it was read, though it may be empty
                 return Ok(Turn::Ready(Ready::EndOfValue));
             }
             if !c.chunk(window).is_empty() {

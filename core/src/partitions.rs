@@ -74,7 +74,7 @@ impl Slot {
     pub const END: u16 = 2048;
     /// The ListOffsets that lists it asks for the application, not for its position.
     pub const ASKED: u16 = 4096;
-    /// It rests as it has no offset to begin at, and the application was not told.
+    /// It rests, mostly as it has no offset to begin at, and the application was not told.
     pub const UNTOLD: u16 = 8192;
     /// Named by the assignment that is being read or was read last, or behind the table by its successor's.
     pub const GIVEN: u16 = 16384;

@@ -67,6 +67,8 @@ pub(crate) struct State {
     pub tended: Instant,
     /// Records until the clock is read again.
     pub tend_in: u8,
+    /// So many were passed over before.
+    pub quick: u8,
     /// Until then partitions are fetched from followers, and `rackless` holds; 0: none is.
     pub follow_until: Instant,
     /// Leaders are not told our rack.
@@ -90,7 +92,7 @@ pub(crate) struct State {
 pub(crate) enum Parked {
     Nothing,
     Error(Error),
-    Truncated { slot: u16, from: i64, to: i64 },
+    Truncated { topic: u16, partition: i32, from: i64, to: i64 },
 }
 
 /// The arena of topic names: shared while a record borrows one of them, and then nothing is added or noted.
@@ -162,6 +164,7 @@ impl State {
         rackless: false,
         tended: Instant::from_millis(0),
         tend_in: 0,
+        quick: 0,
         arrived: Instant::from_millis(0),
         news: false,
         served: 0,
@@ -300,6 +303,9 @@ impl Control<'_> {
                 } else {
                     slot.topic = slot.topic.saturating_sub(gap);
                 }
+            }
+            if let Parked::Truncated { topic, .. } = &mut self.state.parked {
+                *topic = if *topic > at { topic.saturating_sub(gap) } else { *topic };
             }
             for inbox in &mut self.state.inboxes {
                 inbox.topic = match inbox.topic.checked_sub(1) {

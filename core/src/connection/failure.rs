@@ -4,6 +4,7 @@ use crate::cluster::{address, backoff};
 use crate::config::servers;
 use crate::drive::Op;
 use crate::error::{ConnectError, ProtocolError};
+use crate::partitions::Slot;
 use crate::state::{Control, Parked, State};
 use crate::{Api, ConnectionId, Error, Instant, ProtocolErrorKind, TopicName, Transport};
 
@@ -67,6 +68,13 @@ impl Control<'_> {
         // what is dropped here comes again while it lasts; what is fatal is the last word
         if error.is_fatal() || matches!(self.state.parked, Parked::Nothing) {
             self.state.parked = Parked::Error(error);
+        } else if let Error::Partition(error) = error {
+            // but for a partition, which rests
+            let place = (0..self.slots().len()).find(|&slot| self.short_name(slot) == (error.topic, error.partition));
+            if let Some(slot) = place.and_then(|slot| self.slots_mut().get_mut(slot)) {
+                slot.set(Slot::UNTOLD);
+                self.state.news = true;
+            }
         }
         None
     }

@@ -192,6 +192,7 @@ impl Control<'_> {
     fn keep_assigned(&mut self, wanted: &[TopicPartition<'_>]) {
         self.tables_changed();
         self.acknowledge_lent();
+        self.drop_verdict();
         self.void_current();
         let names = &self.names;
         let stays =

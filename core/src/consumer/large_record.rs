@@ -19,6 +19,7 @@ pub struct LargeRecord<'c, IO> {
     io: &'c mut IO,
     window: &'c mut [u8],
     partition: TopicPartition<'c>,
+    offset: i64,
     /// Bytes of the chunk that was lent last, consumed when the next is asked for.
     lent: usize,
     /// Nothing more of it will come.
@@ -32,7 +33,8 @@ impl<'c, IO> LargeRecord<'c, IO> {
         window: &'c mut [u8],
         partition: TopicPartition<'c>,
     ) -> Self {
-        LargeRecord { control, io, window, partition, lent: 0, failed: None }
+        let offset = control.state.stream.large_offset;
+        LargeRecord { control, io, window, partition, offset, lent: 0, failed: None }
     }
 
     /// Its topic.
@@ -52,7 +54,7 @@ impl<'c, IO> LargeRecord<'c, IO> {
 
     /// Its offset.
     pub fn offset(&self) -> i64 {
-        self.control.state.stream.large_offset
+        self.offset
     }
 
     /// Milliseconds since 1970; -1 for none.

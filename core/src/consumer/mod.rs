@@ -219,11 +219,12 @@ impl<'r, IO> Consumer<'r, IO> {
     /// The split that everything rests on: the control half, the bytes that may be lent, and the way to wait.
     fn halves(&mut self) -> (Control<'_>, &mut [u8], &mut IO) {
         let Storage { state, buffer, links, slots, names, window, memory } = &mut self.storage;
+        let room = names.len().min(u16::MAX.into()); // entries are found by 16 bits
         let control = Control {
             state,
             links,
             table: slots,
-            names: Names::Exclusive(names),
+            names: Names::Exclusive(names.get_mut(..room).unwrap_or_default()),
             buffer,
             memory,
             config: &self.config,

@@ -205,7 +205,7 @@ impl<'c, IO> Records<'c, IO> {
     /// [`UsageError::NoGroup`](crate::UsageError).
     pub fn commit_async(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.mark(record);
-        self.control.commit_with_verdict();
+        self.control.commit_with_verdict()?;
         self.control.commit_async()
     }
 }
@@ -236,6 +236,9 @@ impl<'c, IO> Records<'c, IO> {
     /// The batch's next record, with all that taking it means.
     #[inline]
     fn take(&mut self) -> Option<Record<'c>> {
+        if self.control.state.stream.lent == 0 && !self.control.state.lent_judged {
+            return None; // the connection broke: the batch is read again before its CRC is judged
+        }
         let slot = self.control.table.get(self.slot)?;
         if slot.is(Slot::STALE | Slot::PAUSED) || slot.phase != Phase::Ready || slot.position != self.position {
             return None; // a seek or a pause ends the loop; the next poll knows where to go on
@@ -300,7 +303,8 @@ impl<T: Transport + Clock> Records<'_, Async<T>> {
     }
 
     /// Commits up to and including `record`, and waits for the broker's answer. Of a batch larger than the window nothing
-    /// is committed before its CRC is checked, with its last record: for those before it Ok says that the commit will be sent then.
+    /// is committed before its CRC is checked, with its last record: for those before it Ok says no more than that the commit is
+    /// noted; when the connection breaks before, it goes with the next one.
     ///
     /// # Errors
     /// As `Consumer::commit_sync`.
@@ -310,7 +314,7 @@ impl<T: Transport + Clock> Records<'_, Async<T>> {
     pub async fn commit_sync(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.control.needs_group()?;
         self.mark(record);
-        self.control.commit_with_verdict();
+        self.control.commit_with_verdict()?;
         self.control.want_commit();
         let deadline = self.io.0.now().after(self.control.config.default_api_timeout);
         super::committed(
@@ -321,14 +325,15 @@ impl<T: Transport + Clock> Records<'_, Async<T>> {
 
 impl<T: Transport + Clock + Block> Records<'_, Blocking<T>> {
     /// Commits up to and including `record`, and waits for the broker's answer. Of a batch larger than the window nothing
-    /// is committed before its CRC is checked, with its last record: for those before it Ok says that the commit will be sent then.
+    /// is committed before its CRC is checked, with its last record: for those before it Ok says no more than that the commit is
+    /// noted; when the connection breaks before, it goes with the next one.
     ///
     /// # Errors
     /// As `Consumer::commit_sync`.
     pub fn commit_sync(&mut self, record: &Record<'_>) -> Result<(), Error> {
         self.control.needs_group()?;
         self.mark(record);
-        self.control.commit_with_verdict();
+        self.control.commit_with_verdict()?;
         self.control.want_commit();
         let now = self.io.0.now();
         let deadline = now.after(self.control.config.default_api_timeout);

@@ -95,17 +95,19 @@ impl<T: Transport + Clock> Tend for Blocking<T> {
     }
 }
 
-/// Without a look at the clock, after a quick one. So many slow ones may follow before a heartbeat.
-const QUICK_RECORDS: u8 = 15;
+/// Without a look at the clock, at most, after twice as many quick ones. So many slow ones may follow before a heartbeat.
+const QUICK_RECORDS: u8 = 7;
 
 impl<T: Transport + Clock> Blocking<T> {
     fn tend_now(&mut self, control: &mut Control<'_>) {
         let now = self.0.now();
-        if now == control.state.tended {
+        let state = &mut *control.state;
+        if now == state.tended {
             // once in a millisecond is enough; while records are so quick, the clock costs more than they do
-            control.state.tend_in = QUICK_RECORDS;
+            state.quick = (state.quick << 1 | 1) & QUICK_RECORDS;
+            state.tend_in = state.quick;
         } else {
-            control.state.tended = now;
+            (state.tended, state.quick) = (now, 0);
             let _ = drive(control, None, &mut self.0, now, &mut Context::from_waker(Waker::noop()), &mut Op::Tend);
         }
     }

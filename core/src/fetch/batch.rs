@@ -141,6 +141,7 @@ impl Control<'_> {
         }
         let Some((index, slot)) = self.wanted() else {
             // a Fetch that has left ahead asks for what is behind these records
+            self.drop_verdict();
             self.void_current();
             self.abandon_partition(left);
             return Ok(Step::Moved);

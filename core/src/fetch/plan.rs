@@ -271,6 +271,7 @@ impl Control<'_> {
     pub(crate) fn drop_answer(&mut self, index: usize) {
         if usize::from(self.state.owner) == index && index != CONTROL {
             self.state.owner = 0;
+            self.drop_verdict();
             self.state.stream.reset();
             *self.inbox(index) = crate::connection::inbox::Inbox::NEW;
         }

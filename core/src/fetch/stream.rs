@@ -9,7 +9,7 @@ use crate::wire::batch::Batch;
 use crate::wire::crc32c::Crc32c;
 use crate::wire::fetch;
 use crate::wire::primitives::{item, Stop};
-use crate::{Api, ErrorCode, Instant, ProtocolErrorKind};
+use crate::{Api, Error, ErrorCode, Instant, ProtocolErrorKind};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -192,8 +192,31 @@ impl Control<'_> {
     }
 
     /// A commit of what is lent is asked for: it is sent with the verdict, if that is not in.
-    pub(crate) fn commit_with_verdict(&mut self) {
+    ///
+    /// # Errors
+    /// The batch was found corrupt with its last record.
+    pub(crate) fn commit_with_verdict(&mut self) -> Result<(), Error> {
         self.state.stream.commit_wanted = !self.state.lent_judged;
+        let lent = self.state.lent_slot.checked_sub(1).map(|slot| self.short_name(slot.into()));
+        match self.state.parked {
+            Parked::Error(Error::Partition(error)) if lent == Some((error.topic, error.partition)) => {
+                self.state.parked = Parked::Nothing;
+                Err(error.into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The batch that is being read is dropped before its CRC is judged. Where all of it was handed out, the next Fetch would
+    /// begin behind it: so its last record is handed out again, and with it comes the verdict.
+    pub(crate) fn drop_verdict(&mut self) {
+        let stream = &self.state.stream;
+        let (unjudged, next) = (stream.streaming && self.config.check_crcs, stream.batch.next_offset());
+        let slot = stream.slot().and_then(|slot| self.slots_mut().get_mut(slot));
+        if let Some(slot) = slot.filter(|slot| unjudged && slot.position == next && !slot.is(Slot::STALE)) {
+            slot.position = next.saturating_sub(1);
+            slot.set(Slot::STALE); // also for a Fetch that has left ahead
+        }
     }
 
     /// The application is done with what was lent: what it took leaves the window.
@@ -297,6 +320,7 @@ impl Control<'_> {
 
     /// Drops the rest of the partition's records.
     pub(super) fn abandon_partition(&mut self, unread: u32) {
+        self.drop_verdict();
         let stream = &mut self.state.stream;
         stream.skip = unread.saturating_add(core::mem::take(&mut stream.field));
         (stream.batch_left, stream.slot, stream.at, stream.streaming) = (0, 0, At::Batch, false);

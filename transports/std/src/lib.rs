@@ -30,7 +30,7 @@
 //! | `committed`, `offsetsForTimes`, `beginningOffsets`, `endOffsets` | the same in snake case, filling in a slice; the last three for assigned partitions |
 //! | `wakeup()` | drop the future of `poll`: nothing is lost |
 //! | `close(Duration)` | `close`: at most 5 s |
-//! | pattern subscription, `partitionsFor`, metrics, interceptors | none |
+//! | `partitionsFor`, metrics, interceptors | none |
 #![forbid(unsafe_code)]
 
 mod aliases;

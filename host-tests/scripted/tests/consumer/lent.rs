@@ -3,7 +3,7 @@ use nanokafka::{
     Async, Blocking, Clock, Config, Consumer, Error, Event, OffsetReset, PartitionOffset, Seed, Storage, Superloop,
     TopicPartition,
 };
-use nanokafka_scripted::{batch, Api, Batch, Cluster, Net};
+use nanokafka_scripted::{batch, record, Api, Batch, Cluster, End, Net};
 use std::future::{poll_fn, Future};
 use std::task::Poll;
 use std::time::Duration;
@@ -103,8 +103,15 @@ fn after_its_error_a_large_record_repeats_it() {
 }
 
 /// Heartbeats go out between slow records however few of them a poll brings.
+/// Records in a row that are quick are no reason to believe that the next ones are.
 #[test]
-fn a_blocking_member_survives_slow_records() {
+fn a_blocking_member_survives_slow_records_behind_quick_ones() {
+    for quick in [0, 1, 2, 15, 40] {
+        survives_slow_records(quick);
+    }
+}
+
+fn survives_slow_records(quick: usize) {
     let cluster = Cluster::new(1);
     cluster.topic("t", 1).append(0, batch().fill(60, 10));
     let config = CONFIG
@@ -121,15 +128,17 @@ fn a_blocking_member_survives_slow_records() {
             Event::Records(records) => {
                 for _ in records {
                     read += 1;
-                    cluster.advance_to(cluster.now().after(Duration::from_millis(500)));
+                    if read > quick {
+                        cluster.advance_to(cluster.now().after(Duration::from_millis(500)));
+                    }
                 }
             }
             Event::Assigned(_) => assigned += 1,
             Event::EndOfPartition(_) => {}
-            _ => panic!("not a member any more after {read} records"),
+            _ => panic!("not a member any more after {read} records, {quick} of them quick"),
         }
     }
-    assert_eq!(assigned, 1);
+    assert_eq!(assigned, 1, "{quick} quick ones");
 }
 
 /// A superloop's questions are told apart by what they ask, and a refusal is not an answer.
@@ -387,4 +396,114 @@ fn a_record_that_commit_sync_said_is_committed_is_not_read_again() {
         }
     }
     assert_eq!(cluster.committed_offset("g", "t", 0), Some(20));
+}
+
+/// A topic that is gone takes its own commits with it and nobody else's.
+#[test]
+fn a_commit_for_a_topic_that_is_gone_leaves_the_others_to_commit() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().fill(5, 10));
+    let mut consumer = blocking(&cluster, 512, MANUAL);
+    consumer.assign(&[partition(0)]).unwrap();
+    read(&mut consumer, 5);
+    assert!(consumer.commit_offsets(&[PartitionOffset::new("gone", 0).offset(7)]).is_err());
+    consumer.commit_sync().unwrap();
+    assert_eq!(cluster.committed_offset("g", "t", 0), Some(5));
+}
+
+/// The next Fetch is half written when the last records of the batch are lent, so that its loss is noticed between two of them.
+#[test]
+fn a_batch_whose_connection_breaks_between_its_records_is_judged() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 100).append(99, batch().fill(8, 100).wrong_crc());
+    let mut consumer =
+        Consumer::<Blocking<Net>>::new(Storage::boxed(128, 2, 512), MANUAL, cluster.net(2), SEED).unwrap();
+    let all: Vec<_> = (0..100).map(partition).collect();
+    consumer.assign(&all).unwrap();
+    for _ in 0..1_000 {
+        match consumer.poll(Duration::from_secs(1)) {
+            Ok(Some(Event::Records(mut records))) => {
+                while let Some(record) = records.next() {
+                    if record.offset() == 6 {
+                        cluster.end_all(1, End::Reset);
+                        cluster.advance(1);
+                        records.keep_alive();
+                    }
+                }
+            }
+            Ok(_) => {}
+            Err(Error::Partition(_)) => return,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    panic!("no error");
+}
+
+#[test]
+fn the_last_record_of_a_corrupt_batch_cannot_be_committed() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().fill(20, 100).wrong_crc());
+    let mut consumer = blocking(&cluster, 512, MANUAL);
+    consumer.assign(&[partition(0)]).unwrap();
+    for _ in 0..1_000 {
+        if let Some(Event::Records(mut records)) = consumer.poll(Duration::from_secs(1)).unwrap() {
+            while let Some(record) = records.next() {
+                if record.offset() == 19 {
+                    let error = records.commit_sync(&record).unwrap_err();
+                    return assert!(matches!(error, Error::Partition(_)), "{error}");
+                }
+            }
+        }
+    }
+    panic!("no last record");
+}
+
+/// What they are parked in has room for one.
+#[test]
+fn each_partition_without_an_offset_is_told() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 2);
+    let mut consumer = blocking(&cluster, 512, MANUAL.auto_offset_reset(OffsetReset::None));
+    consumer.assign(&[partition(0), partition(1)]).unwrap();
+    consumer.commit_offsets(&[PartitionOffset::new("other", 0).offset(7)]).unwrap_err();
+    let mut told = vec![];
+    for _ in 0..10 {
+        match consumer.poll(Duration::from_secs(1)) {
+            Err(Error::Partition(error)) => told.push(error.partition),
+            Err(error) => panic!("{error}"),
+            Ok(_) => {}
+        }
+    }
+    told.sort_unstable();
+    assert_eq!(told, [0, 1]);
+}
+
+#[test]
+fn a_large_record_with_an_empty_value_is_read_and_not_passed_over() {
+    let cluster = Cluster::new(1);
+    let large = record().key("k").value("").header("h", [7; 2_000]);
+    cluster.topic("t", 1).append(0, batch().with(large).fill(1, 10));
+    let mut consumer = blocking(&cluster, 512, MANUAL);
+    consumer.assign(&[partition(0)]).unwrap();
+    loop {
+        match consumer.poll(Duration::from_secs(1)).unwrap() {
+            Some(Event::LargeRecord(mut record)) => assert!(record.chunk().unwrap().is_empty()),
+            Some(Event::Skipped(skipped)) => panic!("{}", skipped.offset),
+            Some(Event::Records(records)) => return assert_eq!(records.count(), 1),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_large_record_keeps_its_offset_when_its_connection_breaks() {
+    let cluster = Cluster::new(1);
+    cluster.topic("t", 1).append(0, batch().fill(3, 10).record("k", [7; 100_000]));
+    let mut consumer = blocking(&cluster, 512, MANUAL);
+    consumer.assign(&[partition(0)]).unwrap();
+    read(&mut consumer, 3);
+    let Some(Event::LargeRecord(mut record)) = consumer.poll(Duration::from_secs(1)).unwrap() else { panic!() };
+    cluster.end_all(1, End::Reset);
+    while record.chunk().is_ok() {}
+    assert_eq!(record.offset(), 3);
 }

@@ -80,7 +80,7 @@ pub(super) static KEYS: &[(&str, Rule)] = &[
     ("key.deserializer", Ignored),
     ("value.deserializer", Ignored),
     ("max.poll.records", Inert(Number(1), &["500"], "records are lent one by one, as many as the window holds")),
-    ("exclude.internal.topics", Inert(Boolean, &["true"], "there are no subscriptions by pattern")),
+    ("exclude.internal.topics", Inert(Boolean, &["true"], "a pattern is the broker's to match")),
     ("send.buffer.bytes", Inert(Number(-1), &["131072", "-1"], BUFFERS)),
     ("receive.buffer.bytes", Inert(Number(-1), &["65536", "-1"], BUFFERS)),
     ("connections.max.idle.ms", Inert(Number(i64::MIN), &["540000"], "idle connections are closed by the broker")),
