@@ -340,7 +340,8 @@ impl<T: Transport + Clock + Block> Records<'_, Blocking<T>> {
         super::committed(wait(&mut self.control, None, &mut self.io.0, &mut Op::Commit, now, deadline)?)
     }
 
-    /// One turn of heartbeats and commits without waiting, for work that is longer than the session. Taking the next record does it too.
+    /// One turn of heartbeats and commits without waiting, for work that is longer than a sixteenth of the session. Taking the next
+    /// record does it too, but of those that follow quick ones only each sixteenth.
     pub fn keep_alive(&mut self) {
         self.control.state.tend_in = 0;
         self.io.tend(&mut self.control);

@@ -96,7 +96,7 @@ impl<T: Transport + Clock> Tend for Blocking<T> {
 }
 
 /// Without a look at the clock, at most, after twice as many quick ones. So many slow ones may follow before a heartbeat.
-const QUICK_RECORDS: u8 = 7;
+const QUICK_RECORDS: u8 = 15;
 
 impl<T: Transport + Clock> Blocking<T> {
     fn tend_now(&mut self, control: &mut Control<'_>) {

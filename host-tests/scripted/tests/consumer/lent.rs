@@ -129,7 +129,7 @@ fn survives_slow_records(quick: usize) {
                 for _ in records {
                     read += 1;
                     if read > quick {
-                        cluster.advance_to(cluster.now().after(Duration::from_millis(500)));
+                        cluster.advance_to(cluster.now().after(Duration::from_millis(350)));
                     }
                 }
             }
