@@ -89,7 +89,11 @@ impl Broker {
 
     fn kafka(&mut self) -> Result<&Kafka, Error> {
         if self.kafka.is_none() {
-            self.kafka = Some(Kafka::single()?);
+            let kafka = Kafka::single()?;
+            // the first group of a broker waits for the offsets topic
+            kafka.admin("create warm 1 1")?;
+            kafka.admin("commit warm warm 0 0")?;
+            self.kafka = Some(kafka);
         }
         self.kafka.as_ref().ok_or_else(|| "started above".into())
     }

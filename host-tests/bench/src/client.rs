@@ -58,6 +58,13 @@ pub trait Client {
     /// To the log's start again, if that costs nothing but itself.
     fn rewind(&mut self) -> bool;
 
+    /// Ends, so that its next life finds what it may go on with.
+    fn sleep(self)
+    where
+        Self: Sized,
+    {
+    }
+
     /// Anything else it counts, as `key=value`.
     fn notes(&self) -> String {
         String::new()

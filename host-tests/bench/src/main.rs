@@ -26,6 +26,7 @@ const BENCHES: &[Bench] = &[
     Bench { name: "start", run: rows::start::run },
     Bench { name: "latency", run: rows::latency::run },
     Bench { name: "idle", run: rows::idle::run },
+    Bench { name: "down", run: rows::down::run },
     Bench { name: "memory", run: rows::memory::run },
     Bench { name: "overhead", run: rows::overhead::run },
     Bench { name: "requests", run: rows::requests::run },

@@ -2,11 +2,14 @@
 
 use crate::client::{Client, Options};
 use crate::meter::{Counts, Meter};
+use crate::tasks::parse;
 use nanokafka::{
-    Block, Blocking, Clock, Config, Consumer, Event, OffsetReset, Seed, Storage, TopicPartition, Transport,
+    Block, Blocking, Clock, Config, Consumer, Event, GroupProtocol, OffsetReset, Seed, Storage, TopicPartition,
+    Transport,
 };
 use nanokafka_std::blocking::Tcp;
 use std::cell::RefCell;
+use std::fs;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -48,18 +51,27 @@ impl<T: Carrier> Client for Ours<T> {
             config = config.auto_offset_reset(OffsetReset::Earliest);
         }
         if let Some(group) = options.text("group") {
-            config = config.group_id(group);
+            config = config.group_id(group).group_instance_id(options.text("instance").unwrap_or_default());
+        }
+        if options.text("protocol") == Some("consumer") {
+            config = config.group_protocol(GroupProtocol::Consumer);
         }
         let storage = Storage::boxed(partitions as usize, CONNECTIONS, options.number("window", 1 << 20));
         let seed = Seed::from_os().expect("entropy");
         let (carrier, counts) = T::new(CONNECTIONS);
         let mut consumer = Consumer::new(storage, config, carrier, seed).expect("a configuration");
         let topic = options.topic();
-        match options.text("group") {
-            Some(_) => consumer.subscribe(&[topic]),
-            None => {
+        let saved = options.text("saved").and_then(|file| fs::read(file).ok());
+        match (options.text("group"), saved) {
+            (Some(_), Some(saved)) => consumer.restore_membership(&[topic], &saved),
+            (Some(_), None) => consumer.subscribe(&[topic]),
+            (None, _) => {
                 let list: Vec<_> = (0..partitions).map(|partition| TopicPartition::new(topic, partition)).collect();
-                consumer.assign(&list)
+                let assigned = consumer.assign(&list);
+                if let Some(offset) = options.text("offset").map(parse) {
+                    list.iter().for_each(|&partition| consumer.seek(partition, offset).expect("assigned"));
+                }
+                assigned
             }
         }
         .expect("a topic");
@@ -83,6 +95,18 @@ impl<T: Carrier> Client for Ours<T> {
             self.consumer.seek_to_beginning(TopicPartition::new(topic, partition)).expect("an assigned partition");
         });
         true
+    }
+
+    /// With its membership in the file `saved`; else a static member leaves as it ought to.
+    fn sleep(mut self) {
+        if let Some(file) = self.options.text("saved") {
+            self.consumer.commit_sync().expect("a coordinator");
+            let mut buffer = [0; 256];
+            let membership = self.consumer.control().save_membership(&mut buffer).expect("a membership");
+            fs::write(file, membership).expect("a folder");
+        } else if self.options.text("instance").is_some() {
+            self.consumer.close().expect("a coordinator");
+        }
     }
 
     fn notes(&self) -> String {

@@ -48,6 +48,11 @@ impl Running {
         self.0.id().to_string()
     }
 
+    /// An error if it has ended.
+    pub fn goes_on(&mut self) -> Result<(), Error> {
+        self.0.try_wait()?.map_or(Ok(()), |status| Err(format!("a task ended with {status}").into()))
+    }
+
     /// Waits for its line.
     pub fn answer(mut self) -> Result<Answer, Error> {
         let mut text = String::new();

@@ -79,6 +79,7 @@ fn first<C: Client>(options: &'static Options) {
         assert!(start.elapsed() < PATIENCE, "no record");
     }
     println!("wall={} {}", start.elapsed().as_micros(), client.notes());
+    client.sleep();
     std::process::exit(0);
 }
 

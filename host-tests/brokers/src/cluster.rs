@@ -95,7 +95,7 @@ impl Cluster {
     pub fn restart(&mut self, node: usize) -> Result<()> {
         self.nodes[node - 1].process = None;
         self.spawn(node)?;
-        self.process(node)?.ready()
+        self.process(node)?.ready().map(drop)
     }
 
     fn spawn(&mut self, node: usize) -> Result<()> {

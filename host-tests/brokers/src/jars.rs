@@ -1,7 +1,7 @@
 //! The jars of a Kafka release, fetched once into `target/kafka/<release>`.
 
-use crate::jvm::run;
 use crate::kafka_box::KafkaBox;
+use crate::process::run;
 use crate::site::{home, Site};
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};

@@ -1,7 +1,7 @@
 //! Real brokers in one JVM.
 
 use crate::jars::{is_old, Jars};
-use crate::jvm::Jvm;
+use crate::process::Process;
 use crate::site::Site;
 use crate::{wait_for, KafkaBox, DEADLINE, RELEASE};
 use std::io::Result;
@@ -13,7 +13,7 @@ use std::sync::Mutex;
 pub struct Kafka {
     // fields are dropped in this order: the processes before their folder
     admin: Mutex<KafkaBox>,
-    _old: Option<Jvm>,
+    _old: Option<Process>,
     bootstrap: String,
     _site: Site,
 }
@@ -49,7 +49,7 @@ impl Kafka {
         java.arg("StdinGuard")
             .arg("org.apache.zookeeper.server.quorum.QuorumPeerMain")
             .arg(site.configure_zookeeper()?);
-        let mut old = Jvm::start(java.arg("kafka.Kafka").args(files), Some(log))?;
+        let mut old = Process::start(java.arg("kafka.Kafka").args(files), Some(log))?;
         let mut admin = KafkaBox::admin(&bootstrap)?;
         // the port opens a second before requests are answered
         wait_for("a broker of Kafka 2.x", DEADLINE, || match old.child.try_wait()? {

@@ -1,11 +1,11 @@
-//! The Rust side of `KafkaBox.java`: a command is a line in, its answer a line out.
+//! The Rust side of `KafkaBox.java`, and of `kfaked`: a command is a line in, its answer a line out.
 
 use crate::jars::Jars;
-use crate::jvm::Jvm;
+use crate::process::Process;
 use crate::{DEADLINE, RELEASE};
 use std::io::{BufRead, BufReader, Error, Result, Write};
 use std::path::PathBuf;
-use std::process::ChildStdin;
+use std::process::{ChildStdin, Command};
 use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
 
 /// A process that administers brokers, and may hold some.
@@ -25,7 +25,7 @@ use std::sync::mpsc::{channel, Receiver, RecvTimeoutError};
 /// `send` writes key = number and value = `number:xxx…`, so that completeness and order show in the data. `-` stands
 /// for any partition, or a broker configuration's empty name.
 pub struct KafkaBox {
-    jvm: Jvm,
+    process: Process,
     /// `None` once an answer did not come: the next one would belong to another command.
     commands: Option<ChildStdin>,
     answers: Receiver<String>,
@@ -43,21 +43,26 @@ impl KafkaBox {
     pub(crate) fn start(jars: &Jars, bootstrap: &str, files: &[PathBuf], log: Option<PathBuf>) -> Result<Self> {
         let mut java = jars.java(128 + 128 * files.len());
         java.arg(format!("-Dbootstrap={bootstrap}")).arg("KafkaBox").args(files);
-        let mut jvm = Jvm::start(&mut java, log)?;
-        let commands = jvm.child.stdin.take();
-        let lines = BufReader::new(jvm.child.stdout.take().expect("piped")).lines();
-        // a thread, because a pipe has no read timeout; it ends with the JVM
-        let (sender, answers) = channel();
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
-        Ok(KafkaBox { jvm, commands, answers })
+        Self::over(&mut java, log)
     }
 
-    /// Waits until all brokers of this JVM have left their startup.
-    pub(crate) fn ready(&mut self) -> Result<()> {
-        match self.answer()? {
-            ready if ready.starts_with("READY") => Ok(()),
-            other => Err(self.jvm.error(format_args!("broker did not start: {other}"))),
-        }
+    /// Starts a program that takes commands.
+    pub(crate) fn over(program: &mut Command, log: Option<PathBuf>) -> Result<Self> {
+        let mut process = Process::start(program, log)?;
+        let commands = process.child.stdin.take();
+        let lines = BufReader::new(process.child.stdout.take().expect("piped")).lines();
+        // a thread, because a pipe has no read timeout; it ends with the program
+        let (sender, answers) = channel();
+        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Ok(KafkaBox { process, commands, answers })
+    }
+
+    /// Waits until all brokers of this process have left their startup, and returns what it has to say then.
+    pub(crate) fn ready(&mut self) -> Result<String> {
+        let answer = self.answer()?;
+        let told =
+            answer.strip_prefix("READY").ok_or_else(|| self.process.error(format!("did not start: {answer}")))?;
+        Ok(told.trim_start().to_owned())
     }
 
     /// Runs one command and returns what follows `ok` in its answer; `err …` is an error, as is no answer in 90 s.
@@ -73,21 +78,21 @@ impl KafkaBox {
 
     /// `STOP` or `CONT`.
     pub(crate) fn signal(&self, signal: &str) -> Result<()> {
-        self.jvm.signal(signal)
+        self.process.signal(signal)
     }
 
     /// Ends it in good order.
     pub(crate) fn stop(mut self) -> Result<()> {
         self.run("stop")?;
-        self.jvm.child.wait().map(|_| ())
+        self.process.child.wait().map(|_| ())
     }
 
     fn answer(&mut self) -> Result<String> {
         self.answers.recv_timeout(DEADLINE).map_err(|error| {
             self.commands = None;
-            self.jvm.error(match error {
-                RecvTimeoutError::Timeout => "the JVM does not answer",
-                RecvTimeoutError::Disconnected => "the JVM has ended",
+            self.process.error(match error {
+                RecvTimeoutError::Timeout => "it does not answer",
+                RecvTimeoutError::Disconnected => "it has ended",
             })
         })
     }

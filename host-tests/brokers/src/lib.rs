@@ -3,9 +3,10 @@
 //! * [`Kafka`]: one or three real nodes in one JVM; up in about 2 s.
 //! * [`Cluster`]: real nodes as processes of their own, to be killed, frozen and restarted.
 //! * [`KafkaBox`]: administration of any broker, a line in and a line out.
+//! * [`Kfake`]: three brokers of a second author, groups included.
 //! * `mock` (feature `mock`): librdkafka's mock cluster and a producer; up in milliseconds.
 //!
-//! Real brokers need a JDK of at least 17 and Maven; `cargo xtask setup` installs them. The jars are fetched once into
+//! All but `mock` need a JDK of at least 17 and Maven, which `cargo xtask setup` installs; [`Kfake`] needs Go as well. The jars are fetched once into
 //! `target/kafka`. Every start takes ten ports that nothing else on this machine holds and a folder of its own under
 //! `target/kafka/run`, which is kept when the test panics: `log` in it is the broker's. If a test process dies, its
 //! brokers see the end of their standard input and halt.
@@ -21,16 +22,18 @@
 
 mod cluster;
 mod jars;
-mod jvm;
 mod kafka;
 mod kafka_box;
+mod kfake;
 #[cfg(feature = "mock")]
 pub mod mock;
+mod process;
 mod site;
 
 pub use cluster::Cluster;
 pub use kafka::Kafka;
 pub use kafka_box::KafkaBox;
+pub use kfake::Kfake;
 
 use std::io::{Error, Result};
 use std::sync::atomic::{AtomicU32, Ordering};

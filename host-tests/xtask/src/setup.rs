@@ -9,6 +9,9 @@ pub const MSRV: &str = "1.87.0";
 /// Oldest JDK that runs the brokers.
 const JDK: u32 = 17;
 
+/// Oldest Go that builds kfake, as `host-tests/brokers/kfaked/go.mod` has it.
+const GO: [u32; 2] = [1, 26];
+
 #[derive(Clone, Copy, PartialEq)]
 pub enum Tool {
     /// The toolchain of `rust-toolchain.toml` with its components and targets.
@@ -20,9 +23,11 @@ pub enum Tool {
     Valgrind,
     Iproute,
     Qemu,
+    Go,
 }
 
 impl Tool {
+    /// But Go: few distributions have one that is new enough, and one extended stage needs it.
     pub const ALL: &[Tool] =
         &[Tool::Rust, Tool::OldRust, Tool::Jdk, Tool::Maven, Tool::Valgrind, Tool::Iproute, Tool::Qemu];
 
@@ -35,17 +40,21 @@ impl Tool {
             Tool::Valgrind => Some("valgrind"),
             Tool::Iproute => Some("iproute2"),
             Tool::Qemu => Some("qemu-system-arm"),
+            Tool::Go => Some("golang-go"),
         }
     }
 
     fn is_there(self) -> bool {
         match self {
             Tool::Rust | Tool::OldRust => false,
-            Tool::Jdk => ["java", "javac"].iter().all(|program| jdk(program).is_some_and(|version| version >= JDK)),
+            Tool::Jdk => {
+                ["java", "javac"].iter().all(|program| version(program, "-version").is_some_and(|it| it >= [JDK, 0]))
+            }
             Tool::Maven => output("mvn").is_some(),
             Tool::Valgrind => output("valgrind").is_some(),
             Tool::Iproute => output_of("ss", "-V").is_some(),
             Tool::Qemu => output("qemu-system-arm").is_some(),
+            Tool::Go => version("go", "version").is_some_and(|it| it >= GO),
         }
     }
 }
@@ -64,16 +73,17 @@ pub fn ensure(tools: &[Tool]) -> Result<(), String> {
     if packages.is_empty() {
         return Ok(());
     }
+    let wanted = format!("a JDK must be {JDK} or newer, Go {}.{}, which is at https://go.dev/dl", GO[0], GO[1]);
     let install = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
     if output_of("id", "-u").is_none_or(|id| id.trim() != "0") || output("apt-get").is_none() {
-        return Err(format!("missing (a JDK must be {JDK} or newer). On Debian or Ubuntu type: sudo {install}"));
+        return Err(format!("missing or too old ({wanted}). On Debian or Ubuntu type: sudo {install}"));
     }
     for command in ["apt-get update -q", &install] {
         run(Command::new("env").arg("DEBIAN_FRONTEND=noninteractive").args(command.split(' ')))?;
     }
     match missing()[..] {
         [] => Ok(()),
-        ref still => Err(format!("installed, but still missing or too old (JDK {JDK}): {}", still.join(" "))),
+        ref still => Err(format!("installed, but still missing or too old ({wanted}): {}", still.join(" "))),
     }
 }
 
@@ -87,11 +97,14 @@ fn rustup(arguments: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Major version of `java` or `javac`: both print one line like `openjdk version "17.0.15" 2025-04-15`.
-fn jdk(program: &str) -> Option<u32> {
-    let text = output_of(program, "-version")?;
+/// The first two numbers of what a program says, such as `openjdk version "17.0.15" 2025-04-15` or `go version go1.26.8 …`; 0
+/// for one that is not there.
+fn version(program: &str, argument: &str) -> Option<[u32; 2]> {
+    let text = output_of(program, argument)?;
     let digits = &text[text.find(|c: char| c.is_ascii_digit())?..];
-    digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    let mut numbers = digits.split(|c: char| !c.is_ascii_digit());
+    let mut next = || numbers.next().and_then(|number| number.parse().ok()).unwrap_or(0);
+    Some([next(), next()])
 }
 
 /// The target that the compiler builds for by itself.

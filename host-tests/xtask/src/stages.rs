@@ -51,6 +51,7 @@ pub const EXTENDED: &[Stage] = &[
     Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
     Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
     Stage { name: "groups-long", about: "groups of processes on brokers that restart and die, frozen members, 1,000 partitions, Kafka 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: groups_long },
+    Stage { name: "groups-kfaked", about: "the group scenarios on franz-go's kfake, a second author's broker", needs: &[Rust, Jdk, Maven, Go], run: groups_kfaked },
     Stage { name: "firmware-long", about: "emulated boards: a link that is down for long, an address that stays wrong", needs: &[Rust, Jdk, Maven, Qemu], run: firmware_long },
     Stage { name: "boards", about: "firmware for five real boards compiles", needs: &[Rust], run: boards },
     Stage { name: "old-demo", about: "cargo demo on Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_demo },
@@ -254,6 +255,12 @@ fn verifiable() -> Outcome {
 
 fn groups_long() -> Outcome {
     tests("-p nanokafka-verifiable-consumer --features extended --test contract -- --test-threads=1 --nocapture long::")
+}
+
+fn groups_kfaked() -> Outcome {
+    tests(
+        "-p nanokafka-verifiable-consumer --features extended --test contract -- --test-threads=1 --nocapture kfaked::",
+    )
 }
 
 fn real_long() -> Outcome {

@@ -13,7 +13,7 @@ use std::time::Duration;
 const FIGURE: &str = "real Kafka, idle member of a group, polled with 1 s, over librdkafka's";
 
 /// What joining takes is not idle.
-const SETTLE: Duration = Duration::from_secs(6);
+pub const SETTLE: Duration = Duration::from_secs(6);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// IPv4, and TCP with timestamps as Linux sends it.

@@ -1,6 +1,7 @@
 //! One module for each command; what is compared with what stands there.
 
 pub mod decoding;
+pub mod down;
 pub mod idle;
 pub mod latency;
 pub mod memory;

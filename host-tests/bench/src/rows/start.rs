@@ -13,8 +13,6 @@ pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
     let milliseconds = |who: Who, group: String| {
         Ok::<_, Error>(who.run("first", &format!("{options} group={group}"))?.number("wall")? / 1000.0)
     };
-    // the first group of a broker waits for the offsets topic
-    milliseconds(Who::Nanokafka, "first".to_owned())?;
     let (mut ours, mut theirs) = (vec![], vec![]);
     for run in 0..RUNS {
         ours.push(milliseconds(Who::Nanokafka, format!("ours-{run}"))?);

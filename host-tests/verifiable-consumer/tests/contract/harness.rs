@@ -1,7 +1,7 @@
 //! What Kafka's harness does with a group of verifiable consumers: it starts, stops and kills them as processes, follows their
 //! events, and holds each against what was told before.
 
-use nanokafka_brokers::{kafka, unique, Cluster, Kafka};
+use nanokafka_brokers::{kafka, unique, Cluster, Kafka, Kfake};
 use serde_json::{json, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Read};
@@ -66,6 +66,16 @@ impl Brokers for Kafka {
 }
 
 impl Brokers for Cluster {
+    fn bootstrap(&self) -> &str {
+        self.bootstrap()
+    }
+
+    fn admin(&self, command: &str) -> io::Result<String> {
+        self.admin(command)
+    }
+}
+
+impl Brokers for Kfake {
     fn bootstrap(&self) -> &str {
         self.bootstrap()
     }

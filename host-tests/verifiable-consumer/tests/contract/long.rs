@@ -24,7 +24,7 @@ fn six(name: &str, flags: &[&str]) -> io::Result<OnCluster> {
 
 impl<B: Deref<Target: Brokers>> Group<B> {
     /// One after the other, so that nothing is left to change.
-    fn start_all(&mut self, members: usize, flags: &[&str]) -> io::Result<()> {
+    pub fn start_all(&mut self, members: usize, flags: &[&str]) -> io::Result<()> {
         for member in 1..=members {
             self.start(flags)?;
             self.settle(member);
@@ -32,11 +32,11 @@ impl<B: Deref<Target: Brokers>> Group<B> {
         Ok(())
     }
 
-    fn changes(&self) -> Vec<u32> {
+    pub fn changes(&self) -> Vec<u32> {
         self.members.iter().map(|member| member.changes).collect()
     }
 
-    fn stop_all(&mut self) -> Outcome {
+    pub fn stop_all(&mut self) -> Outcome {
         for member in 0..self.members.len() {
             if self.members[member].state != State::Dead {
                 assert!(self.stop(member, "TERM").success());
@@ -47,13 +47,13 @@ impl<B: Deref<Target: Brokers>> Group<B> {
 }
 
 /// 2,000 records/s over all partitions, in the background. Dropping it ends them too.
-struct Flow {
+pub struct Flow {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<KafkaResult<i64>>>,
 }
 
 impl Flow {
-    fn start(bootstrap: &str, topic: &str, partitions: i32) -> Self {
+    pub fn start(bootstrap: &str, topic: &str, partitions: i32) -> Self {
         let (stop, bootstrap, topic) = (Arc::new(AtomicBool::new(false)), bootstrap.to_owned(), topic.to_owned());
         let stopped = stop.clone();
         let thread = thread::spawn(move || {
@@ -81,7 +81,7 @@ impl Flow {
     }
 
     /// How many there were. All are in the log.
-    fn stop(mut self) -> KafkaResult<i64> {
+    pub fn stop(mut self) -> KafkaResult<i64> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().expect("it is taken here only").join().expect("it does not panic")
     }
@@ -232,7 +232,7 @@ fn no_record_is_lost_when_coordinators_that_assign_and_leaders_are_killed() -> O
 }
 
 /// The committed offsets as the broker tells them, in the order of its answer.
-fn committed(group: &OnCluster) -> io::Result<Vec<i64>> {
+fn committed<B: Deref<Target: Brokers>>(group: &Group<B>) -> io::Result<Vec<i64>> {
     let text = group.brokers.admin(&format!("committed {}", group.name))?;
     let numbers = text.trim_matches(['{', '}']).split(", ").filter_map(|entry| entry.split_once('=')?.1.parse().ok());
     Ok(numbers.collect())
@@ -240,10 +240,7 @@ fn committed(group: &OnCluster) -> io::Result<Vec<i64>> {
 
 /// A member sleeps for longer than its session while others go on with its partitions, and wakes up with records and commits of
 /// before.
-fn zombie(flags: &[&str]) -> Outcome {
-    let mut group = six("zombie", &[&["--session-timeout", "6000"], flags].concat())?;
-    // what was not committed when it froze is read again
-    group.killed = flags.contains(&"--enable-autocommit");
+pub fn zombie<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome {
     group.start_all(3, &[])?;
     group.produce(50)?;
     group.catch_up();
@@ -271,29 +268,33 @@ fn zombie(flags: &[&str]) -> Outcome {
     group.stop_all()
 }
 
+/// Of a group that [`zombie`] can have.
+const SESSION: [&str; 2] = ["--session-timeout", "6000"];
+
 #[test]
 fn a_zombie_commits_nothing_and_comes_back() -> Outcome {
-    zombie(&[])
+    zombie(six("zombie", &SESSION)?)
 }
 
 #[test]
 fn a_zombie_with_automatic_commits_commits_nothing_and_comes_back() -> Outcome {
-    zombie(&["--enable-autocommit"])
+    let mut group = six("zombie", &[&SESSION[..], &["--enable-autocommit"]].concat())?;
+    group.killed = true; // what was not committed when it froze is read again
+    zombie(group)
 }
 
 #[test]
 fn a_cooperative_zombie_commits_nothing_and_comes_back() -> Outcome {
-    zombie(&["--assignment-strategy", COOPERATIVE])
+    zombie(six("zombie", &[&SESSION[..], &["--assignment-strategy", COOPERATIVE]].concat())?)
 }
 
 #[test]
 fn a_zombie_whose_broker_assigns_commits_nothing_and_comes_back() -> Outcome {
-    zombie(&BROKER_ASSIGNS)
+    zombie(six("zombie", &BROKER_ASSIGNS)?)
 }
 
-#[test]
-fn the_strategy_changes_one_member_at_a_time() -> Outcome {
-    let mut group = six("strategy", &[])?;
+/// From range to round robin, while records come.
+pub fn strategy_changes<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome {
     let [(range, _), (round_robin, name), ..] = ASSIGNORS;
     let both = format!("{range},{round_robin}");
     group.start_all(3, &["--assignment-strategy", range])?;
@@ -318,6 +319,11 @@ fn the_strategy_changes_one_member_at_a_time() -> Outcome {
         assert!(errors.lines().all(|line| line.starts_with("no.such.key (line 3)")), "{errors}");
     }
     Ok(())
+}
+
+#[test]
+fn the_strategy_changes_one_member_at_a_time() -> Outcome {
+    strategy_changes(six("strategy", &[])?)
 }
 
 /// Three members share a thousand partitions.

@@ -2,6 +2,8 @@
 
 mod harness;
 #[cfg(feature = "extended")]
+mod kfaked;
+#[cfg(feature = "extended")]
 mod long;
 
 use harness::{refused, Brokers, Group, Outcome, State, BROKER_ASSIGNS, COOPERATIVE, SOON, STOP};
@@ -140,10 +142,12 @@ fn a_group_shared_with_java_cooperative_sticky() -> Outcome {
     with_java(["--assignment-strategy", ASSIGNORS[3].0], ASSIGNORS[3].1)
 }
 
+/// Milliseconds, also where the broker says how long it is.
+const SHORT_SESSION: [&str; 2] = ["--session-timeout", "3000"];
+
 /// Both take part, one is killed, the other has all of its partitions within the session timeout.
-fn takes_over(flags: &[&str]) -> Outcome {
+fn takes_over<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome {
     const SESSION: Duration = Duration::from_secs(3);
-    let mut group = Group::new("killed", 4, &[&["--session-timeout", "3000"], flags].concat())?;
     group.start(&[])?;
     group.start(&[])?;
     group.settle(2);
@@ -165,17 +169,17 @@ fn takes_over(flags: &[&str]) -> Outcome {
 
 #[test]
 fn a_killed_member_is_replaced_within_the_session_timeout() -> Outcome {
-    takes_over(&[])
+    takes_over(Group::new("killed", 4, &SHORT_SESSION)?)
 }
 
 #[test]
 fn a_killed_member_is_replaced_within_the_session_timeout_with_automatic_commits() -> Outcome {
-    takes_over(&["--enable-autocommit"])
+    takes_over(Group::new("killed", 4, &[&SHORT_SESSION[..], &["--enable-autocommit"]].concat())?)
 }
 
 #[test]
 fn a_killed_member_is_replaced_within_the_broker_s_session_timeout() -> Outcome {
-    takes_over(&BROKER_ASSIGNS)
+    takes_over(Group::new("killed", 4, &BROKER_ASSIGNS)?)
 }
 
 #[test]
@@ -191,9 +195,8 @@ fn members_without_a_partition_have_joined_too() -> Outcome {
     Ok(())
 }
 
-#[test]
-fn a_fenced_static_member_stops_and_the_new_one_keeps_its_partitions() -> Outcome {
-    let mut group = Group::new("fenced", 2, &[])?;
+/// A second member with the first one's instance id.
+fn fenced<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome {
     let other = group.start(&["--group-instance-id", "other"])?;
     let first = group.start(&["--group-instance-id", "device"])?;
     group.settle(2);
@@ -210,8 +213,12 @@ fn a_fenced_static_member_stops_and_the_new_one_keeps_its_partitions() -> Outcom
 }
 
 #[test]
-fn where_the_broker_assigns_a_second_static_member_waits_until_the_first_has_stopped() -> Outcome {
-    let mut group = Group::new("waits", 2, &BROKER_ASSIGNS)?;
+fn a_fenced_static_member_stops_and_the_new_one_keeps_its_partitions() -> Outcome {
+    fenced(Group::new("fenced", 2, &[])?)
+}
+
+/// The same where the broker assigns.
+fn waits<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome {
     let other = group.start(&["--group-instance-id", "other"])?;
     let first = group.start(&["--group-instance-id", "device"])?;
     group.settle(2);
@@ -230,8 +237,12 @@ fn where_the_broker_assigns_a_second_static_member_waits_until_the_first_has_sto
 }
 
 #[test]
-fn a_static_member_that_comes_back_is_not_noticed() -> Outcome {
-    let mut group = Group::new("static", 2, &[])?;
+fn where_the_broker_assigns_a_second_static_member_waits_until_the_first_has_stopped() -> Outcome {
+    waits(Group::new("waits", 2, &BROKER_ASSIGNS)?)
+}
+
+/// A static member ends and starts again.
+fn comes_back<B: Deref<Target: Brokers>>(mut group: Group<B>) -> Outcome {
     let other = group.start(&["--group-instance-id", "other"])?;
     let first = group.start(&["--group-instance-id", "device"])?;
     group.settle(2);
@@ -245,6 +256,11 @@ fn a_static_member_that_comes_back_is_not_noticed() -> Outcome {
     group.catch_up();
     assert_eq!([other, first].map(|member| group.members[member].changes), changes, "nothing changes hands");
     Ok(())
+}
+
+#[test]
+fn a_static_member_that_comes_back_is_not_noticed() -> Outcome {
+    comes_back(Group::new("static", 2, &[])?)
 }
 
 /// The end after a number of records, in the middle of a batch, and what is committed there.

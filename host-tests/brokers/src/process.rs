@@ -1,4 +1,4 @@
-//! A Java process that never outlives its owner.
+//! A process that never outlives its owner.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -25,20 +25,20 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> Result<()> {
 fn missing(program: &str, error: Error) -> Error {
     match error.kind() {
         ErrorKind::NotFound => Error::other(format!(
-            "{program} is not installed: run `cargo xtask setup` (it wants a JDK of at least 17, and Maven)"
+            "{program} is not installed: the stage of `cargo xtask list` that needs it installs it or says where it is from"
         )),
         _ => error,
     }
 }
 
-/// A running JVM. Dropping it kills it.
-pub(crate) struct Jvm {
+/// A running program. Dropping it kills it.
+pub(crate) struct Process {
     pub(crate) child: Child,
     /// What the program writes to standard error, which is where its logger writes.
     log: Option<PathBuf>,
 }
 
-impl Jvm {
+impl Process {
     pub(crate) fn start(command: &mut Command, log: Option<PathBuf>) -> Result<Self> {
         let stderr = match &log {
             Some(log) => File::options().create(true).append(true).open(log)?.into(),
@@ -52,8 +52,8 @@ impl Jvm {
             // stopped, the kernel continues it (an orphaned group), so that it sees the end of its input.
             .process_group(0)
             .spawn()
-            .map_err(|e| missing("java", e))?;
-        Ok(Jvm { child, log })
+            .map_err(|e| missing(&command.get_program().to_string_lossy(), e))?;
+        Ok(Process { child, log })
     }
 
     /// An error with the last lines of the log.
@@ -70,7 +70,7 @@ impl Jvm {
     }
 }
 
-impl Drop for Jvm {
+impl Drop for Process {
     fn drop(&mut self) {
         // works on a stopped process too; its data are removed anyway
         let _ = self.child.kill();
