@@ -18,8 +18,8 @@ pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
     for (start, sleeps, called, limit) in [
         ("group=requests", false, "group", 9.0),
         (&membership, true, "static member that saved its membership", 5.0),
-        ("group=requests-next protocol=consumer", false, "group whose broker assigns", 7.0),
-        ("group=requests-back protocol=consumer instance=device", true, "static member comes back to one", 6.0),
+        ("group=requests-next protocol=consumer", false, "group whose broker assigns", 8.0),
+        ("group=requests-back protocol=consumer instance=device", true, "static member comes back to one", 7.0),
         ("", false, "assign from earliest", 4.0),
         ("offset=500", false, "assign at a kept offset", 3.0),
     ] {
