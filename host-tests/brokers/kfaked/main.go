@@ -20,6 +20,9 @@ func main() {
 	versions := kversion.Tip()
 	// from version 5 on Java's client wants the configs of a new topic, which kfake leaves out
 	versions.SetMaxKeyVersion(int16(kmsg.CreateTopics), 4)
+	// where a leader has moved and nothing was written since, kfake does not know where the epoch before ended, Kafka does: to
+	// any client as Java's that is a truncated log, and it begins anew
+	versions.SetMaxKeyVersion(int16(kmsg.OffsetForLeaderEpoch), -1)
 	cluster, err := kfake.NewCluster(
 		kfake.NumBrokers(3),
 		kfake.MaxVersions(versions),

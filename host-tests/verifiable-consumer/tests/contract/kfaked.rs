@@ -1,7 +1,7 @@
 //! Groups on franz-go's kfake. What Kafka's brokers and we could both have got wrong, its author has read for himself.
 //!
 //! What it cannot carry stays with Kafka's own: brokers that restart or die, since its groups and records end with the process,
-//! and brokers that freeze one by one, since they are one process.
+//! and brokers that freeze one by one, since they are one process; and logs that were truncated, of which `kfaked/main.go` tells.
 
 use crate::harness::{Group, Outcome, BROKER_ASSIGNS};
 use crate::long::{strategy_changes, zombie, Flow};
