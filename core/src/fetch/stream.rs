@@ -270,9 +270,13 @@ impl Control<'_> {
     #[inline(never)]
     pub(super) fn judge_passed(&mut self) -> bool {
         let room = matches!(self.state.parked, Parked::Nothing);
-        // due also on what was paused behind its last record
-        let due = self.current().filter(|(_, slot)| room && slot.phase == Phase::Ready && !slot.is(Slot::STALE));
-        let Some((index, _)) = due else { return false };
+        // due also on what was paused or has another leader behind its last record
+        let due = |&index: &usize| {
+            let slot = self.slots().get(index);
+            room && slot
+                .is_some_and(|slot| matches!(slot.phase, Phase::Ready | Phase::Validate) && !slot.is(Slot::STALE))
+        };
+        let Some(index) = self.state.stream.slot().filter(due) else { return false };
         if let Err(Failure::Error(error)) = self.batch_done(index) {
             self.state.parked = Parked::Error(error);
             return false;

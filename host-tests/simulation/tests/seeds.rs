@@ -41,3 +41,9 @@ fn trouble_does_occur() {
         assert!(seen >= least, "{what}: {seen}, wanted {least}");
     }
 }
+
+/// A leader that moved behind the last record of a batch larger than the window took the verdict with it: the record came again.
+#[test]
+fn a_record_is_not_handed_out_again_because_its_leader_moves() {
+    assert_eq!(run(68_212).violation, None);
+}
