@@ -172,14 +172,13 @@ impl Control<'_> {
                 if !self.state.news {
                     return None;
                 }
-                let due = self.slots().iter().position(|slot| slot.is(Slot::END | Slot::UNTOLD));
+                let due = self.slots().iter().position(|slot| slot.is(Slot::UNTOLD));
                 self.state.news = due.is_some();
                 let slot = self.slots_mut().get_mut(due?)?;
-                let untold = slot.is(Slot::UNTOLD);
-                slot.clear(Slot::END | Slot::UNTOLD);
-                Some(match (untold, due? as u16) {
-                    (false, index) => Ok(Ready::End(index)),
-                    (true, index) => Err(self.rest(index.into(), -1, -1, PartitionErrorKind::NoOffset)),
+                slot.clear(Slot::UNTOLD);
+                Some(match (slot.phase, due? as u16) {
+                    (partitions::Phase::Rest, index) => Err(self.rest(index.into(), -1, -1, PartitionErrorKind::NoOffset)),
+                    (_, index) => Ok(Ready::End(index)),
                 })
             }
             Op::Commit | Op::CommitOffsets(_) => {

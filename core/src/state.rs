@@ -75,7 +75,7 @@ pub(crate) struct State {
     pub rackless: bool,
     /// The window's answer last brought bytes.
     pub arrived: Instant,
-    /// A partition is [`Slot::END`] or [`Slot::UNTOLD`].
+    /// A partition is [`Slot::UNTOLD`].
     pub news: bool,
     /// The connection whose answer was in the window last.
     pub served: u8,

@@ -331,7 +331,7 @@ impl Control<'_> {
     /// Takes the assignment that waits behind the table.
     fn take_assignment(&mut self) {
         let moved = self.revoke(|_, slot| !slot.is(Slot::GIVEN));
-        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::GIVEN)); // of what is kept nothing is told
+        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::ADDED)); // of what is kept nothing is told
         let first = usize::from(self.state.slots_used);
         // a broker that assigns repeats what is new when it hears that the rest is given up
         let later = moved && self.is_next_gen();
@@ -343,7 +343,7 @@ impl Control<'_> {
                 };
                 let &Slot { topic, partition, leader, leader_epoch, position, epoch, .. } = given;
                 let placed = Slot { leader, leader_epoch, position, epoch, ..Slot::new(topic, partition) };
-                let slot = Slot { flags: Slot::GIVEN, ..placed };
+                let slot = Slot { flags: Slot::ADDED, ..placed };
                 let assigned = table.get(..usize::from(*used)).unwrap_or_default();
                 if let Err(place) = partitions::find(assigned, topic, partition) {
                     // the table grows over one that was looked at
@@ -432,7 +432,7 @@ impl Control<'_> {
         let commit_open = self.state.commit.is_open();
         let group = &self.state.group;
         match group.handover {
-            Handover::None if group.synced => self.take_assignment(),
+            Handover::None if group.synced && !group.assigned => self.take_assignment(),
             Handover::None if group.rejoin && group.phase == Phase::Stable => self.prepare_to_join(),
             Handover::Committing if !commit_open || now >= group.handover_ends => self.end_ownership(),
             _ => {}
