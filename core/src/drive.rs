@@ -176,9 +176,9 @@ impl Control<'_> {
                 self.state.news = due.is_some();
                 let slot = self.slots_mut().get_mut(due?)?;
                 slot.clear(Slot::UNTOLD);
-                Some(match (slot.phase, due? as u16) {
-                    (partitions::Phase::Rest, index) => Err(self.rest(index.into(), -1, -1, PartitionErrorKind::NoOffset)),
-                    (_, index) => Ok(Ready::End(index)),
+                Some(match slot.phase {
+                    partitions::Phase::Rest => Err(self.rest(due?, -1, -1, PartitionErrorKind::NoOffset)),
+                    _ => Ok(Ready::End(due? as u16)),
                 })
             }
             Op::Commit | Op::CommitOffsets(_) => {

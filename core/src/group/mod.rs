@@ -120,6 +120,10 @@ pub(crate) struct Group {
     pub claims: crate::wire::claims::Claims,
     #[cfg(feature = "group-sticky")]
     claimed_topic: u16,
+    /// The leader withheld partitions and rebalances again by then. Before that whoever had them does, but a static member may
+    /// have died between the two, and who comes back in its place does not know that there is something to give up.
+    #[cfg(feature = "group-sticky")]
+    second_round: Instant,
     pub job: Job,
     pub heartbeat_at: Instant,
     /// Without an answer until then the membership is over.
@@ -162,6 +166,8 @@ impl Group {
         claims: crate::wire::claims::Claims::NEW,
         #[cfg(feature = "group-sticky")]
         claimed_topic: 0,
+        #[cfg(feature = "group-sticky")]
+        second_round: Instant::NEVER,
         job: Job::NEW,
         heartbeat_at: Instant::from_millis(0),
         session_ends: Instant::from_millis(0),
@@ -414,6 +420,11 @@ impl Control<'_> {
                 self.lose_membership(false);
             }
         }
+        #[cfg(feature = "group-sticky")]
+        if self.state.group.phase == Phase::Stable && now >= self.state.group.second_round {
+            self.state.group.second_round = Instant::NEVER;
+            self.state.group.rejoin = true;
+        }
         if polling {
             self.hand_over(now);
         }
@@ -618,6 +629,10 @@ impl Control<'_> {
         let mut next = Instant::NEVER;
         if self.has_session() {
             next = group.session_ends.min(group.polled.after(self.config.max_poll_interval));
+        }
+        #[cfg(feature = "group-sticky")]
+        if group.phase == Phase::Stable {
+            next = next.min(group.second_round);
         }
         if polling && group.handover == Handover::Committing {
             next = next.min(group.handover_ends);
