@@ -199,8 +199,8 @@ fn old_brokers() -> Outcome {
 }
 
 fn real() -> Outcome {
-    // one cluster, and one measurement, at a time
-    tests("-p nanokafka-real -- --test-threads=1")
+    // they wait most of the time, as those of the firmware
+    tests("-p nanokafka-real -- --test-threads=3")
 }
 
 fn firmware() -> Outcome {
@@ -211,7 +211,7 @@ fn firmware() -> Outcome {
         run(Command::new("cargo").current_dir("firmware-example").args(arguments))?;
     }
     run(Command::new("cargo").current_dir("firmware-example").args(["fmt", "--check"]))?;
-    tests("-p nanokafka-firmware -- --test-threads=1")
+    tests("-p nanokafka-firmware -- --test-threads=3")
 }
 
 fn firmware_long() -> Outcome {
