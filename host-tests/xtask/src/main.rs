@@ -100,7 +100,7 @@ fn firmware() -> Result<(), String> {
 fn list(command: &str, stages: &[Stage]) {
     println!("cargo xtask {command}");
     for stage in stages {
-        println!("  {:12} {}", stage.name, stage.about);
+        println!("  {:20} {}", stage.name, stage.about);
     }
 }
 

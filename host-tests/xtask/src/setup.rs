@@ -23,13 +23,15 @@ pub enum Tool {
     Valgrind,
     Iproute,
     Qemu,
+    /// Linux programs for other processors.
+    QemuUser,
     Go,
 }
 
 impl Tool {
     /// But Go: few distributions have one that is new enough, and one extended stage needs it.
     pub const ALL: &[Tool] =
-        &[Tool::Rust, Tool::OldRust, Tool::Jdk, Tool::Maven, Tool::Valgrind, Tool::Iproute, Tool::Qemu];
+        &[Tool::Rust, Tool::OldRust, Tool::Jdk, Tool::Maven, Tool::Valgrind, Tool::Iproute, Tool::Qemu, Tool::QemuUser];
 
     /// The Debian package, or `None` for what rustup installs.
     fn package(self) -> Option<&'static str> {
@@ -40,6 +42,7 @@ impl Tool {
             Tool::Valgrind => Some("valgrind"),
             Tool::Iproute => Some("iproute2"),
             Tool::Qemu => Some("qemu-system-arm"),
+            Tool::QemuUser => Some("qemu-user"),
             Tool::Go => Some("golang-go"),
         }
     }
@@ -54,6 +57,7 @@ impl Tool {
             Tool::Valgrind => output("valgrind").is_some(),
             Tool::Iproute => output_of("ss", "-V").is_some(),
             Tool::Qemu => output("qemu-system-arm").is_some(),
+            Tool::QemuUser => ["qemu-i386", "qemu-ppc64"].iter().all(|program| output(program).is_some()),
             Tool::Go => version("go", "version").is_some_and(|it| it >= GO),
         }
     }

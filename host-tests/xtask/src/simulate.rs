@@ -1,8 +1,9 @@
-//! The simulation, and whether it finds anything: bugs are planted in a copy of the tree, and each must be found.
+//! The simulation; whether it finds anything: bugs are planted in a copy of the tree, and each must be found; and whether it
+//! is the same elsewhere.
 
 use crate::stages::run as command;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::{env, fs};
 
 const BUGS: &str = "host-tests/simulation/bugs";
@@ -16,6 +17,50 @@ pub fn run(arguments: &[&str]) -> Result<(), String> {
     let mut cargo = Command::new("cargo");
     cargo.args("run --quiet --profile simulation -p nanokafka-simulation --".split(' '));
     command(cargo.args(arguments))
+}
+
+/// Words of 32 bits, and the most significant byte first: targets that link without a C compiler, and who runs their programs.
+const ELSEWHERE: [(&str, &str); 2] =
+    [("i686-unknown-linux-musl", "qemu-i386"), ("powerpc64-unknown-linux-musl", "qemu-ppc64")];
+/// Emulated, one takes 0.1 s.
+const SEEDS_ELSEWHERE: usize = 500;
+
+/// Runs the same seeds here and elsewhere. One that logs something else there is an error.
+pub fn elsewhere() -> Result<(), String> {
+    let here = digests(&[])?;
+    for (target, emulator) in ELSEWHERE {
+        command(Command::new("rustup").args(["target", "add", target]))?;
+        let runner = format!("target.{target}.runner='{emulator}'");
+        let there = digests(&["--target", target, "--config", &runner])?;
+        let other: Vec<_> = here.iter().zip(&there).filter(|(here, there)| here != there).collect();
+        match other.first() {
+            None => println!("{target}: {SEEDS_ELSEWHERE} seeds log the same"),
+            Some((here, there)) => {
+                return Err(format!(
+                    "{target}: {} seeds log something else, the first: {there}, here {here}",
+                    other.len()
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Seeds, and the digest of what each has logged.
+fn digests(target: &[&str]) -> Result<Vec<String>, String> {
+    let mut cargo = Command::new("cargo");
+    cargo.args("run --quiet --profile simulation -p nanokafka-simulation".split(' ')).args(target);
+    if !target.is_empty() {
+        cargo.env("RUSTFLAGS", "-Clinker=rust-lld -Ctarget-feature=+crt-static -Clink-self-contained=yes");
+    }
+    cargo.args(["--", "--digests", "--seeds", &SEEDS_ELSEWHERE.to_string()]).stderr(Stdio::inherit());
+    println!("   {cargo:?}");
+    let output = cargo.output().map_err(|error| format!("{cargo:?}: {error}"))?;
+    let lines: Vec<_> = String::from_utf8_lossy(&output.stdout).lines().map(String::from).collect();
+    match lines.len() {
+        SEEDS_ELSEWHERE if output.status.success() => Ok(lines),
+        n => Err(format!("{cargo:?}: {}, {n} digests", output.status)),
+    }
 }
 
 /// Plants each bug, or those that are named, alone. One that is not found, or that no longer applies, is an error.

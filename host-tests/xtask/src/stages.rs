@@ -47,6 +47,7 @@ pub const STAGES: &[Stage] = &[
 #[rustfmt::skip]
 pub const EXTENDED: &[Stage] = &[
     Stage { name: "bugs", about: "planted bugs, each of which the simulation must find", needs: &[Rust], run: bugs },
+    Stage { name: "simulation-elsewhere", about: "a seed is the same run with words of 32 bits, and with the most significant byte first", needs: &[Rust, QemuUser], run: simulate::elsewhere },
     Stage { name: "old-brokers", about: "Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: old_brokers },
     Stage { name: "real-long", about: "many more records and losses", needs: &[Rust, Jdk, Maven], run: real_long },
     Stage { name: "real-old", about: "the consumer against Kafka 2.1, 2.8 and 3.9", needs: &[Rust, Jdk, Maven], run: real_old },
