@@ -2,8 +2,8 @@
 use crate::plan::{Commits, Front, Style, GROUP};
 use crate::world::World;
 use nanokafka::{
-    Async, Config, Consumer, Event, GroupProtocol, Instant, LargeRecords, OffsetReset, PartitionOffset, Record,
-    Records, Seed, Storage, Superloop, Tend, TopicPartition,
+    Async, Config, Consumer, Event, Instant, LargeRecords, OffsetReset, PartitionOffset, Record, Records, Seed,
+    Storage, Superloop, Tend, TopicPartition,
 };
 use nanokafka_scripted::Net;
 use std::cell::RefCell;
@@ -48,10 +48,11 @@ pub(crate) fn config(style: &Style, name: &'static str, servers: &'static str) -
         .fetch_max_wait(ms(style.fetch_wait_ms))
         .max_partition_fetch_bytes(style.partition_bytes)
         .request_timeout(ms(4_000))
-        .default_api_timeout(ms(8_000));
+        .default_api_timeout(ms(8_000))
+        .group_protocol(style.protocol);
     let config = if style.skips_large { config.large_records(LargeRecords::Skip) } else { config };
     let config = match style.broker_assigns {
-        true => config.group_protocol(GroupProtocol::Consumer),
+        true => config,
         false => config
             .session_timeout(ms(style.session_ms))
             .heartbeat_interval(ms(style.heartbeat_ms))

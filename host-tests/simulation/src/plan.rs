@@ -1,6 +1,7 @@
 //! What a seed decides before anything runs: the cluster, how applications behave, and how much goes wrong.
 use nanokafka::Assignor;
 use nanokafka::Assignor::{CooperativeSticky, Range, RoundRobin, Sticky};
+use nanokafka::GroupProtocol;
 use nanokafka_scripted::{Chaos, Random};
 
 /// The group of all members.
@@ -65,7 +66,8 @@ pub(crate) struct Style {
     pub(crate) commits: Commits,
     pub(crate) instance: Option<&'static str>,
     pub(crate) assignors: &'static [Assignor],
-    /// The group protocol of KIP-848.
+    pub(crate) protocol: GroupProtocol,
+    /// What comes of it: the group protocol of KIP-848.
     pub(crate) broker_assigns: bool,
     pub(crate) window: usize,
     pub(crate) connections: usize,
@@ -111,13 +113,17 @@ pub(crate) struct Plan {
     pub(crate) members: usize,
     /// When everything works again.
     pub(crate) heal_at: u64,
+    /// When all processes are replaced by those of the other group protocol.
+    pub(crate) switch_at: Option<u64>,
     pub(crate) chaos: Chaos,
     /// Mean time between what happens to members and connections, and between appends.
     pub(crate) trouble_ms: u64,
     pub(crate) append_ms: u64,
     statics: bool,
     assignors: &'static [&'static [Assignor]],
-    broker_assigns: bool,
+    pub(crate) broker_assigns: bool,
+    /// What protocols are decided by.
+    protocols: Random,
 }
 
 /// One of them.
@@ -156,6 +162,8 @@ impl Plan {
         let statics = release < 2 && r.below(4) == 0;
         let assignors = one_of(r, &ASSIGNORS);
         let broker_assigns = release == 0 && r.below(2) == 0;
+        let mut protocols = Random::new(seed ^ 0x848);
+        let switch_at = (release == 0 && protocols.below(4) == 0).then_some(heal_at / 2);
         Plan {
             brokers,
             topics,
@@ -164,12 +172,14 @@ impl Plan {
             release,
             members,
             heal_at,
+            switch_at,
             chaos,
             trouble_ms,
             append_ms,
             statics,
             assignors,
             broker_assigns,
+            protocols,
             random,
         }
     }
@@ -178,6 +188,13 @@ impl Plan {
     pub(crate) fn style(&mut self, n: usize) -> Style {
         let (brokers, statics, assignors) = (self.brokers as u64, self.statics, self.assignors);
         let broker_assigns = self.broker_assigns;
+        // where the coordinator has the other protocol, `auto` takes that
+        let auto = (broker_assigns || self.release > 0) && self.protocols.below(3) == 0;
+        let protocol = match broker_assigns {
+            _ if auto => GroupProtocol::Auto,
+            true => GroupProtocol::Consumer,
+            false => GroupProtocol::Classic,
+        };
         let r = &mut self.random;
         let session_ms = 6_000 + r.below(4_000);
         let front = match r.below(4) {
@@ -199,6 +216,7 @@ impl Plan {
             commits: one_of(r, &commits),
             instance: statics.then_some(INSTANCES[n % INSTANCES.len()]),
             assignors: one_of(r, assignors),
+            protocol,
             broker_assigns,
             window: one_of(r, &[256, 300, 512, 1_024, 4_096]),
             connections: 2 + r.below(brokers + 1) as usize,

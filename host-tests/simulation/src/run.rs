@@ -4,7 +4,7 @@ use crate::plan::{Front, Plan, GROUP, NAMES};
 use crate::truth::Log;
 use crate::world::{Counts, World};
 use nanokafka::{ConnectionId, Instant, Transport};
-use nanokafka_scripted::{Cluster, Cut, Direction, End, Net, Profile, Random};
+use nanokafka_scripted::{Cluster, Cut, Direction, End, GroupPhase, Net, Profile, Random};
 use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
@@ -311,12 +311,47 @@ impl Run {
                 next_append = now + 1 + self.random.below(2 * self.plan.append_ms);
                 self.append();
             }
+            if self.plan.switch_at.is_some_and(|at| now >= at) {
+                self.switch();
+                continue;
+            }
             if now >= next_trouble {
                 next_trouble = now + 1 + self.random.below(2 * self.plan.trouble_ms);
                 self.strike(now);
             }
             self.go(next_append.min(next_trouble).min(self.plan.heal_at), |_| false);
         }
+    }
+
+    /// All processes are replaced by those of the other group protocol: an offline upgrade, or the way back. (KIP-848's online
+    /// migration, in which both are members at a time, the brokers here do not have.)
+    fn switch(&mut self) {
+        self.plan.switch_at = None;
+        self.plan.broker_assigns = !self.plan.broker_assigns;
+        self.count("protocols switched");
+        for at in (0..self.tasks.len()).rev() {
+            if self.random.below(2) == 0 {
+                self.kill(at);
+            } else {
+                self.close(at);
+            }
+        }
+        let empty = |run: &mut Run| {
+            let group = run.cluster.group(GROUP);
+            run.tasks.is_empty() && group.is_none_or(|group| group.phase == GroupPhase::Empty)
+        };
+        let from = self.cluster.millis();
+        if !self.go(from + RECOVERY_MS, empty) {
+            return self.fail(format!("members are left after {RECOVERY_MS} ms"));
+        }
+        (0..self.plan.members).for_each(|_| self.start());
+    }
+
+    fn close(&mut self, at: usize) {
+        let id = self.tasks[at].id;
+        self.note(id, "is to close");
+        self.shared.borrow_mut().members[id].closing = true;
+        self.tasks[at].flag.0.store(true, Ordering::Relaxed);
     }
 
     fn append(&mut self) {
@@ -333,12 +368,7 @@ impl Run {
         let crowded = self.tasks.len() > 4;
         match self.random.below(12) {
             0 | 1 if !crowded => self.start(),
-            2 if !self.tasks.is_empty() => {
-                let id = self.tasks[member].id;
-                self.note(id, "is to close");
-                self.shared.borrow_mut().members[id].closing = true;
-                self.tasks[member].flag.0.store(true, Ordering::Relaxed);
-            }
+            2 if !self.tasks.is_empty() => self.close(member),
             3 if !self.tasks.is_empty() => {
                 self.kill(member);
                 self.start();
@@ -455,11 +485,7 @@ impl Run {
             }
             match round {
                 0 => self.start(),
-                1 if self.tasks.len() > 1 => {
-                    let id = self.tasks[0].id;
-                    self.shared.borrow_mut().members[id].closing = true;
-                    self.tasks[0].flag.0.store(true, Ordering::Relaxed);
-                }
+                1 if self.tasks.len() > 1 => self.close(0),
                 _ => {}
             }
             self.go(self.cluster.millis() + 200, |_| false);

@@ -23,6 +23,8 @@ fn trouble_does_occur() {
     for (what, least) in [
         ("assigned", 500),
         ("started, the broker assigns", 50),
+        ("started with auto", 50),
+        ("protocols switched", 5),
         ("lost", 5),
         ("brokers killed", 30),
         ("coordinators moved", 30),
