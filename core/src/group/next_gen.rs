@@ -300,7 +300,10 @@ impl Control<'_> {
         let first = group.next.unreleased_since;
         let mut told = None;
         match code {
-            ErrorCode::FENCED_MEMBER_EPOCH | ErrorCode::UNKNOWN_MEMBER_ID if !joining => {
+            // (69: those who were left have taken the group back to the classic protocol since our session ended, or it was deleted)
+            ErrorCode::FENCED_MEMBER_EPOCH | ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::GROUP_ID_NOT_FOUND
+                if !joining =>
+            {
                 self.lose_membership(false);
                 return Ok(());
             }

@@ -144,3 +144,20 @@ fn a_commit_with_a_stale_epoch_is_sent_again_with_the_next_one() {
     });
     assert_eq!((cluster.count(Api::OffsetCommit), cluster.committed_offset("g", "t", 0)), (2, Some(3)));
 }
+
+/// The group went back to the classic protocol after our session had ended, or was deleted: a coordinator says 69 then, not 25.
+#[test]
+fn a_member_whose_group_is_gone_joins_again() {
+    let cluster = Cluster::new(1);
+    cluster.topic("a", 1).append(0, batch().fill(1, 10));
+    let config = Config::new("b1:9092")
+        .group_id("g")
+        .group_protocol(GroupProtocol::Consumer)
+        .auto_offset_reset(OffsetReset::Earliest);
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, config);
+    client.subscribe(&["a"]);
+    client.until(30_000, |seen| topics(seen) == ["a"]);
+    cluster.forget_members("g");
+    client.until(cluster.millis() + 30_000, |seen| matches!(seen, Seen::Lost(_)));
+    client.until(cluster.millis() + 30_000, |seen| topics(seen) == ["a"]);
+}
