@@ -2,7 +2,6 @@
 use crate::apis::GROUP_AUTHORIZATION_FAILED;
 use crate::cluster::State;
 use crate::group::{Group, Turn, NOT_COORDINATOR, UNKNOWN_MEMBER_ID};
-use std::collections::BTreeMap;
 
 /// COORDINATOR_LOAD_IN_PROGRESS.
 pub(crate) const LOADING: i16 = 14;
@@ -67,12 +66,7 @@ impl State {
 
     fn turn<R>(&mut self, group: &str, act: impl FnOnce(&mut Group, &mut Turn) -> R) -> Option<R> {
         let known = self.groups.get_mut(group)?;
-        let catalog = match known.consumer {
-            None => BTreeMap::new(),
-            Some(_) => {
-                self.topics.iter().map(|(name, all)| (name.clone(), (self.topic_ids[name], all.len()))).collect()
-            }
-        };
+        let catalog = self.topics.iter().map(|(name, all)| (name.clone(), (self.topic_ids[name], all.len()))).collect();
         let (settings, random) = (&self.settings, &mut self.random);
         let mut turn = Turn { now: self.now, settings, random, catalog, replies: vec![] };
         let result = act(known, &mut turn);

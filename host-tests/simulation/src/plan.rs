@@ -115,6 +115,8 @@ pub(crate) struct Plan {
     pub(crate) heal_at: u64,
     /// When all processes are replaced by those of the other group protocol.
     pub(crate) switch_at: Option<u64>,
+    /// Members of both protocols at a time.
+    mixed: bool,
     pub(crate) chaos: Chaos,
     /// Mean time between what happens to members and connections, and between appends.
     pub(crate) trouble_ms: u64,
@@ -164,6 +166,10 @@ impl Plan {
         let broker_assigns = release == 0 && r.below(2) == 0;
         let mut protocols = Random::new(seed ^ 0x848);
         let switch_at = (release == 0 && protocols.below(4) == 0).then_some(heal_at / 2);
+        // an online migration, of dynamic members as far as the brokers here have it
+        let mixed = release == 0 && !statics && switch_at.is_none() && protocols.below(4) == 0;
+        // SyncGroup is answered 27, at once, until the next target is due: that time must pass
+        let latency_ms = if mixed { latency_ms.max(1) } else { latency_ms };
         Plan {
             brokers,
             topics,
@@ -173,6 +179,7 @@ impl Plan {
             members,
             heal_at,
             switch_at,
+            mixed,
             chaos,
             trouble_ms,
             append_ms,
@@ -187,7 +194,7 @@ impl Plan {
     /// How the `n`-th process behaves.
     pub(crate) fn style(&mut self, n: usize) -> Style {
         let (brokers, statics, assignors) = (self.brokers as u64, self.statics, self.assignors);
-        let broker_assigns = self.broker_assigns;
+        let broker_assigns = if self.mixed { self.protocols.below(2) == 0 } else { self.broker_assigns };
         // where the coordinator has the other protocol, `auto` takes that
         let auto = (broker_assigns || self.release > 0) && self.protocols.below(3) == 0;
         let protocol = match broker_assigns {

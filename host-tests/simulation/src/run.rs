@@ -323,8 +323,7 @@ impl Run {
         }
     }
 
-    /// All processes are replaced by those of the other group protocol: an offline upgrade, or the way back. (KIP-848's online
-    /// migration, in which both are members at a time, the brokers here do not have.)
+    /// All processes are replaced by those of the other group protocol: an offline upgrade, or the way back.
     fn switch(&mut self) {
         self.plan.switch_at = None;
         self.plan.broker_assigns = !self.plan.broker_assigns;

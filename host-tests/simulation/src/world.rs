@@ -106,6 +106,8 @@ impl World {
     pub(crate) fn join(&mut self, name: &'static str, net: Net, style: Style, random: Random) -> usize {
         self.cluster.note(format!("{name} starts: net {}, {style:?}", net.index()));
         self.counts.add("started, the broker assigns", style.broker_assigns.into());
+        let others = self.members.iter().any(|it| !it.gone && it.style.broker_assigns != style.broker_assigns);
+        self.counts.add("started beside the other protocol", others.into());
         self.counts.add("started with auto", (style.protocol == nanokafka::GroupProtocol::Auto).into());
         self.members.push(Member {
             name,

@@ -25,6 +25,7 @@ fn trouble_does_occur() {
         ("started, the broker assigns", 50),
         ("started with auto", 50),
         ("protocols switched", 5),
+        ("started beside the other protocol", 5),
         ("lost", 5),
         ("brokers killed", 30),
         ("coordinators moved", 30),

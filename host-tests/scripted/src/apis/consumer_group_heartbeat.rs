@@ -3,7 +3,7 @@ use super::{GROUP_AUTHORIZATION_FAILED, TOPIC_AUTHORIZATION_FAILED};
 use crate::broker::Call;
 use crate::cluster::State;
 use crate::group::consumer::{Beat, IdPartition, TopicId};
-use crate::group::GROUP_ID_NOT_FOUND;
+use crate::group::{Group, GROUP_ID_NOT_FOUND};
 use crate::wire::{Malformed, Reader, Writer};
 use nanokafka::Api;
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,15 +85,18 @@ impl State {
             return Err(TOPIC_AUTHORIZATION_FAILED);
         }
         if request.member_epoch == 0 {
-            self.create_group(&request.group_id).become_consumer();
+            self.create_group(&request.group_id);
+            self.with_group(call.node, &request.group_id, Group::become_consumer)?;
         }
         let known = self.groups.get(&request.group_id).is_some_and(|group| group.consumer.is_some());
         if !known {
             return Err(GROUP_ID_NOT_FOUND);
         }
-        self.with_group(call.node, &request.group_id, |group, turn| match &mut group.consumer {
-            Some(consumer) => consumer.heartbeat(call.version, request, turn),
-            None => Err(GROUP_ID_NOT_FOUND),
+        self.with_group(call.node, &request.group_id, |group, turn| {
+            let consumer = group.consumer.as_mut().ok_or(GROUP_ID_NOT_FOUND)?;
+            let beat = consumer.heartbeat(call.version, request, turn);
+            group.maybe_become_classic(turn);
+            beat
         })?
     }
 }

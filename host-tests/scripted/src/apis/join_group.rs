@@ -32,6 +32,10 @@ impl JoinGroupRequest {
         })
     }
 
+    pub(crate) fn supports(&self, protocol: &str) -> bool {
+        self.protocols.iter().any(|(name, _)| name == protocol)
+    }
+
     /// A rebalance timeout of 0 or less removes the member before its SyncGroup arrives.
     pub(super) fn suspicious(&self) -> Option<String> {
         (self.rebalance_timeout_ms <= 0).then(|| format!("rebalance timeout {}", self.rebalance_timeout_ms))

@@ -13,8 +13,9 @@ const GROUP_MAX_SIZE_REACHED: i16 = 81;
 impl Group {
     /// Answers at once, or when the generation is complete.
     pub(crate) fn join(&mut self, call: Call, request: &JoinGroupRequest, turn: &mut Turn) {
-        if self.consumer.as_ref().is_some_and(|consumer| !consumer.is_empty()) {
-            return turn.replies.push((call, Reply::Join(Joined::error(INCONSISTENT_GROUP_PROTOCOL, ""))));
+        if let Some(consumer) = self.consumer.as_mut().filter(|consumer| !consumer.is_empty()) {
+            let joined = consumer.classic_join(call.version, request, turn);
+            return turn.replies.push((call, Reply::Join(joined)));
         }
         self.consumer = None;
         if let Err(code) = self.may_join(request, turn) {
@@ -236,7 +237,7 @@ impl Group {
     }
 
     /// Each member votes for the first of its protocols that all have; most votes win.
-    fn elect_protocol(&self) -> String {
+    pub(super) fn elect_protocol(&self) -> String {
         let common = |name: &String| self.members.iter().all(|member| member.supports(name));
         let votes = self
             .members

@@ -45,6 +45,19 @@ impl Member {
         self.refresh(now);
     }
 
+    /// What it has asked for.
+    pub(crate) fn as_request(&self) -> crate::apis::JoinGroupRequest {
+        crate::apis::JoinGroupRequest {
+            group_id: String::new(),
+            session_timeout_ms: self.session_ms as i32,
+            rebalance_timeout_ms: self.rebalance_ms as i32,
+            member_id: self.id.clone(),
+            group_instance_id: self.instance.clone(),
+            protocol_type: "consumer".into(),
+            protocols: self.protocols.clone(),
+        }
+    }
+
     pub(crate) fn refresh(&mut self, now: u64) {
         self.session_deadline = now + self.session_ms;
     }

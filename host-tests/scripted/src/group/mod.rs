@@ -121,11 +121,36 @@ impl Group {
         }
     }
 
-    /// A member of KIP-848 joins. Classic members are not taken along: with some the group stays what it is.
-    pub(crate) fn become_consumer(&mut self) {
-        if self.consumer.is_none() && self.members.is_empty() {
-            self.consumer = Some(Box::default());
+    /// A member of KIP-848 joins. Classic members come along, or the group stays what it is.
+    pub(crate) fn become_consumer(&mut self, turn: &mut Turn) {
+        if self.consumer.is_some() {
+            return;
         }
+        if self.members.is_empty() {
+            self.consumer = Some(Box::default());
+        } else if let Some(group) = ConsumerGroup::of_classic(self.generation, &self.members, turn) {
+            for member in std::mem::take(&mut self.members) {
+                let (join, sync) = (member.awaiting_join, member.awaiting_sync);
+                let again = Joined::error(REBALANCE_IN_PROGRESS, "");
+                turn.replies.extend(join.map(|call| (call, Reply::Join(again))));
+                turn.replies.extend(sync.map(|call| (call, Reply::Sync(REBALANCE_IN_PROGRESS, vec![]))));
+            }
+            let offsets = std::mem::take(&mut self.offsets);
+            *self = Group { consumer: Some(Box::new(group)), offsets, ..Group::new() };
+        }
+    }
+
+    /// With its last member of KIP-848 gone the group is that of the classic ones, who must rebalance.
+    pub(crate) fn maybe_become_classic(&mut self, turn: &mut Turn) {
+        let Some(consumer) = &self.consumer else { return };
+        let Some(members) = consumer.to_classic(turn) else { return };
+        let (generation, offsets) = (consumer.epoch, std::mem::take(&mut self.offsets));
+        let (leader, protocol_type) = (Some(members[0].id.clone()), Some("consumer".into()));
+        *self =
+            Group { phase: GroupPhase::Stable, generation, leader, protocol_type, members, offsets, ..Group::new() };
+        self.protocol = self.elect_protocol();
+        self.write();
+        self.prepare_rebalance(turn);
     }
 
     fn position(&self, member_id: &str) -> Option<usize> {
@@ -152,6 +177,9 @@ impl Group {
         generation: i32,
         turn: &Turn,
     ) -> Result<(), i16> {
+        if let Some(consumer) = &mut self.consumer {
+            return consumer.classic_heartbeat(member_id, generation, turn);
+        }
         let at = self.validate(member_id, instance)?;
         if generation != self.generation {
             return Err(ILLEGAL_GENERATION);
@@ -167,6 +195,11 @@ impl Group {
 
     /// SyncGroup: a follower waits for the leader's one, everybody else is answered at once.
     pub(crate) fn sync(&mut self, call: Call, request: &crate::apis::SyncGroupRequest, turn: &mut Turn) {
+        if let Some(consumer) = &self.consumer {
+            let answer = consumer.classic_sync(&request.member_id, request.generation_id, turn);
+            let (code, assignment) = answer.map_or_else(|code| (code, vec![]), |assignment| (0, assignment));
+            return turn.replies.push((call, Reply::Sync(code, assignment)));
+        }
         let at = match self.validate(&request.member_id, request.group_instance_id.as_deref()) {
             Ok(_) if request.generation_id != self.generation => Err(ILLEGAL_GENERATION),
             other => other,
@@ -202,6 +235,9 @@ impl Group {
 
     /// LeaveGroup v2, by member id (also a static member's current one).
     pub(crate) fn leave(&mut self, member_id: &str, turn: &mut Turn) -> Result<(), i16> {
+        if let Some(consumer) = &mut self.consumer {
+            return consumer.classic_leave(member_id);
+        }
         if self.pending.remove(member_id).is_some() {
             self.complete_join_if_all_here(turn);
             return Ok(());
@@ -235,6 +271,7 @@ impl Group {
     pub(crate) fn advance(&mut self, turn: &mut Turn) {
         if let Some(consumer) = &mut self.consumer {
             consumer.advance(turn);
+            self.maybe_become_classic(turn);
         }
         let before = self.pending.len();
         self.pending.retain(|_, deadline| *deadline > turn.now);

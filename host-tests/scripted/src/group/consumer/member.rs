@@ -1,7 +1,7 @@
 //! One member: what it may have, what it must give up, and how it gets from one target to the next.
 use super::assignor::Assignor;
 use super::{Catalog, IdPartition, FENCED_MEMBER_EPOCH, LEAVES_FOR_A_WHILE};
-use crate::apis::ConsumerGroupHeartbeatRequest;
+use crate::apis::{ConsumerGroupHeartbeatRequest, JoinGroupRequest};
 use crate::group::Turn;
 use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,10 +23,10 @@ pub(super) struct Member {
     previous_epoch: i32,
     pub(super) state: State,
     pub(super) assignor: Option<Assignor>,
-    names: BTreeSet<String>,
+    pub(super) names: BTreeSet<String>,
     /// Topics of a regular expression are known from this time on.
     regex: Option<(Regex, u64)>,
-    rebalance_ms: u64,
+    pub(super) rebalance_ms: u64,
     /// What it was told that it may have.
     pub(super) assigned: BTreeSet<IdPartition>,
     /// Since which epoch.
@@ -35,6 +35,8 @@ pub(super) struct Member {
     revoking: BTreeSet<IdPartition>,
     session_ends: u64,
     revoked_by: Option<u64>,
+    /// The last JoinGroup of a member of the classic protocol.
+    pub(super) classic: Option<JoinGroupRequest>,
 }
 
 impl Member {
@@ -54,6 +56,7 @@ impl Member {
             revoking: BTreeSet::new(),
             session_ends: 0,
             revoked_by: None,
+            classic: None,
         }
     }
 
@@ -63,7 +66,8 @@ impl Member {
     }
 
     pub(super) fn refresh(&mut self, now: u64, session_ms: u64) {
-        self.session_ends = now + session_ms;
+        let classic = self.classic.as_ref().map(|request| request.session_timeout_ms.max(0) as u64);
+        self.session_ends = now + classic.unwrap_or(session_ms);
     }
 
     pub(super) fn expires(&self) -> u64 {

@@ -7,6 +7,7 @@
 //! member epoch     the target that a member has reached: it stays behind while the member must give something up
 //! ```
 mod assignor;
+mod classic;
 mod member;
 
 use super::Turn;
@@ -54,6 +55,8 @@ pub(crate) struct ConsumerGroup {
     target_epoch: i32,
     target: BTreeMap<String, BTreeSet<IdPartition>>,
     target_made: Option<u64>,
+    /// Given to classic members with MEMBER_ID_REQUIRED.
+    pending: BTreeSet<String>,
     /// Subscribed topics as the group epoch knows them.
     topics: Catalog,
 }
@@ -93,6 +96,7 @@ impl ConsumerGroup {
             id = turn.random.uuid().replace('-', "")[..22].into();
         }
         let (at, joined) = self.find(&id, request, turn)?;
+        self.members[at].classic = None;
         if request.member_epoch > 0 {
             self.members[at].validate(request.member_epoch, request.owned().as_ref())?;
         }
@@ -169,7 +173,10 @@ impl ConsumerGroup {
     fn remove(&mut self, at: usize) {
         let member = self.members.remove(at);
         self.target.remove(&member.id);
-        self.epoch += 1;
+        // a group that is classic again goes on with the epoch that its members know
+        if self.members.is_empty() || self.members.iter().any(|member| member.classic.is_none()) {
+            self.epoch += 1;
+        }
     }
 
     /// A new epoch when there is something new.
@@ -251,6 +258,9 @@ impl ConsumerGroup {
             return Ok(CommitRule::Any);
         }
         let at = self.position(member_id).ok_or(UNKNOWN_MEMBER_ID)?;
+        if self.members[at].classic.is_some() {
+            return self.classic_may_commit(at, epoch).map(|()| CommitRule::Any);
+        }
         if version < 9 {
             return Err(super::UNSUPPORTED_VERSION);
         }

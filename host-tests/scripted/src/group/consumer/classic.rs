@@ -1,0 +1,164 @@
+//! Members of the classic protocol in a group of KIP-848 (online migration): they came along when a first member of the other
+//! protocol joined, or come later, and go on with JoinGroup, Heartbeat and SyncGroup, which nobody waits in. The broker assigns.
+//! Only dynamic members; those that do not join or sync in time are not thrown out before their session ends.
+use super::member::{Member, State};
+use super::{ConsumerGroup, IdPartition, UNKNOWN_MEMBER_ID};
+use crate::apis::JoinGroupRequest;
+use crate::group::{self, Joined, Turn, ILLEGAL_GENERATION, REBALANCE_IN_PROGRESS};
+use crate::wire::{Malformed, Reader, Writer};
+use std::collections::BTreeSet;
+
+const INCONSISTENT_GROUP_PROTOCOL: i16 = 23;
+const MEMBER_ID_REQUIRED: i16 = 79;
+
+type Topics = Vec<(String, Vec<i32>)>;
+
+fn topics(body: &mut Reader) -> Result<Topics, Malformed> {
+    body.array(|body| Ok((body.str()?, body.array(Reader::i32)?)))
+}
+
+/// `ConsumerProtocolSubscription.json`: topics, and from v1 on what the member has.
+fn subscription(request: &JoinGroupRequest) -> Result<(BTreeSet<String>, Topics), Malformed> {
+    let (_, bytes) = request.protocols.first().ok_or("no protocol")?;
+    let body = &mut Reader::new(bytes);
+    let (version, names) = (body.i16()?, body.array(Reader::str)?);
+    body.nullable_array(Reader::i8)?; // user data
+    let owned = if version >= 1 { topics(body)? } else { vec![] };
+    Ok((names.into_iter().collect(), owned))
+}
+
+fn by_id(topics: &Topics, turn: &Turn) -> BTreeSet<IdPartition> {
+    let known = topics.iter().filter_map(|(name, all)| Some((turn.catalog.get(name)?.0, all)));
+    known.flat_map(|(id, all)| all.iter().map(move |&partition| (id, partition))).collect()
+}
+
+/// `ConsumerProtocolAssignment.json`.
+fn assignment(partitions: &BTreeSet<IdPartition>, turn: &Turn) -> Vec<u8> {
+    let of = |id| partitions.iter().filter(move |(topic, _)| *topic == id).map(|(_, partition)| *partition);
+    let topics = turn.catalog.iter().map(|(name, &(id, _))| (name, of(id).collect::<Vec<_>>()));
+    let topics: Vec<_> = topics.filter(|(_, all)| !all.is_empty()).collect();
+    let mut out = Writer::default();
+    out.i16(0).array(topics, |out, (name, all)| {
+        out.str(name).array(all, |out, partition| _ = out.i32(partition));
+    });
+    out.i32(-1);
+    out.bytes
+}
+
+impl ConsumerGroup {
+    /// A classic group with what its members have; `None` when one of them cannot come along.
+    pub(crate) fn of_classic(generation: i32, members: &[group::Member], turn: &Turn) -> Option<Self> {
+        let mut group = ConsumerGroup { epoch: generation, target_epoch: generation, ..Self::default() };
+        for old in members {
+            let request = old.as_request();
+            let (names, _) = subscription(&request).ok().filter(|_| old.instance.is_none())?;
+            let mut has = Reader::new(&old.assignment);
+            let has = has.i16().and_then(|_| topics(&mut has)).unwrap_or_default();
+            let mut member = Member::new(old.id.clone(), None);
+            (member.epoch, member.names, member.assigned) = (generation, names, by_id(&has, turn));
+            member.since = member.assigned.iter().map(|partition| (*partition, generation)).collect();
+            group.target.insert(old.id.clone(), member.assigned.clone());
+            member.classic = Some(request);
+            member.rebalance_ms = old.rebalance_ms;
+            member.refresh(turn.now, turn.settings.consumer_session_timeout_ms);
+            group.members.push(member);
+        }
+        Some(group)
+    }
+
+    /// The members, when all are classic ones: the group is theirs again.
+    pub(crate) fn to_classic(&self, turn: &Turn) -> Option<Vec<group::Member>> {
+        let back = |member: &Member| {
+            let mut classic = group::Member::new(member.id.clone(), member.classic.as_ref()?, turn.now);
+            (classic.new_since, classic.assignment) = (None, assignment(&member.assigned, turn));
+            Some(classic)
+        };
+        self.members.iter().map(back).collect::<Option<Vec<_>>>().filter(|members| !members.is_empty())
+    }
+
+    fn classic(&self, id: &str) -> Result<usize, i16> {
+        self.position(id).filter(|&at| self.members[at].classic.is_some()).ok_or(UNKNOWN_MEMBER_ID)
+    }
+
+    pub(crate) fn classic_join(&mut self, version: i16, request: &JoinGroupRequest, turn: &mut Turn) -> Joined {
+        let named = |name| self.members.iter().filter_map(|m| m.classic.as_ref()).all(|it| it.supports(name));
+        let common = request.protocols.iter().any(|(name, _)| named(name));
+        let (names, owned) = match subscription(request) {
+            Ok(said) if common && request.group_instance_id.is_none() => said,
+            _ => return Joined::error(INCONSISTENT_GROUP_PROTOCOL, ""),
+        };
+        let mut id = request.member_id.clone();
+        if id.is_empty() {
+            id = turn.random.uuid();
+            if version >= 4 {
+                self.pending.insert(id.clone());
+                return Joined::error(MEMBER_ID_REQUIRED, &id);
+            }
+        }
+        let known = self.position(&id);
+        if known.is_none() && !self.pending.remove(&id) && !request.member_id.is_empty() {
+            return Joined::error(UNKNOWN_MEMBER_ID, &id);
+        }
+        let at = known.unwrap_or_else(|| {
+            self.members.push(Member::new(id.clone(), None));
+            self.members.len() - 1
+        });
+        let member = &mut self.members[at];
+        let changed = known.is_none() || member.names != names;
+        (member.names, member.rebalance_ms) = (names, request.rebalance_timeout_ms.max(0) as u64);
+        member.classic = Some(request.clone());
+        self.look_at_topics(changed, turn);
+        self.make_target(turn);
+        self.reconcile(at, Some(&by_id(&owned, turn)), turn);
+        let member = &mut self.members[at];
+        member.refresh(turn.now, turn.settings.consumer_session_timeout_ms);
+        let protocol = request.protocols[0].0.clone();
+        Joined { generation: member.epoch, protocol, member_id: id, ..Joined::default() }
+    }
+
+    pub(crate) fn classic_sync(&self, id: &str, generation: i32, turn: &Turn) -> Result<Vec<u8>, i16> {
+        let member = &self.members[self.classic(id)?];
+        if generation != member.epoch {
+            return Err(ILLEGAL_GENERATION);
+        }
+        // who must give something up has to hear of it first
+        if self.epoch > member.epoch && member.state != State::Unrevoked {
+            return Err(REBALANCE_IN_PROGRESS);
+        }
+        Ok(assignment(&member.assigned, turn))
+    }
+
+    pub(crate) fn classic_heartbeat(&mut self, id: &str, generation: i32, turn: &Turn) -> Result<(), i16> {
+        let at = self.classic(id)?;
+        if generation != self.members[at].epoch {
+            return Err(ILLEGAL_GENERATION);
+        }
+        self.members[at].refresh(turn.now, turn.settings.consumer_session_timeout_ms);
+        let waits = || {
+            let others = self.members.iter().enumerate().filter(|(other, _)| *other != at);
+            let target = self.target.get(id);
+            others.flat_map(|(_, member)| member.held()).any(|held| target.is_some_and(|target| target.contains(&held)))
+        };
+        match self.members[at].state {
+            _ if self.members[at].epoch < self.epoch => Err(REBALANCE_IN_PROGRESS),
+            State::Unrevoked => Err(REBALANCE_IN_PROGRESS),
+            State::Unreleased if !waits() => Err(REBALANCE_IN_PROGRESS),
+            State::Stable | State::Unreleased => Ok(()),
+        }
+    }
+
+    pub(crate) fn classic_leave(&mut self, id: &str) -> Result<(), i16> {
+        let at = self.classic(id)?;
+        self.remove(at);
+        Ok(())
+    }
+
+    /// OffsetCommit of a classic member.
+    pub(super) fn classic_may_commit(&self, at: usize, generation: i32) -> Result<(), i16> {
+        if generation == self.members[at].epoch {
+            Ok(())
+        } else {
+            Err(ILLEGAL_GENERATION)
+        }
+    }
+}
