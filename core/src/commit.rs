@@ -1,6 +1,7 @@
 //! OffsetCommit and OffsetFetch: what was handed out goes to the coordinator, and comes back at the next start.
 //! One commit is out at a time and takes the newest offset of every partition, so an older one never overwrites a newer one.
-use crate::cluster::{broker_error, Job};
+use crate::cluster::Job;
+use crate::connection::failure::Failure;
 use crate::connection::CONTROL;
 use crate::drive::Op;
 use crate::error::BrokerError;
@@ -257,32 +258,27 @@ impl Control<'_> {
     }
 
     /// The result, once for who waits for it and once as an event, where that was announced.
-    pub(crate) fn take_commit_result(&mut self, event: bool) -> Option<Result<(), Error>> {
+    pub(crate) fn take_commit_result(&mut self, event: bool) -> Result<(), Error> {
         let commit = &mut self.state.commit;
-        if !commit.finished {
-            return None;
-        }
         commit.announce &= !event;
         (commit.finished, commit.explicit) = (commit.announce, false);
         match ErrorCode(commit.code) {
-            ErrorCode::NONE => Some(Ok(())),
+            ErrorCode::NONE => Ok(()),
             code => {
                 let topic = commit.topic.checked_sub(1).map_or("", |topic| strings::name(&self.names, topic));
                 let fatal = matches!(code, ErrorCode::GROUP_AUTHORIZATION_FAILED | ErrorCode::FENCED_INSTANCE_ID);
                 let topic = TopicName::new(topic);
-                Some(
-                    Err(BrokerError { api: Api::OffsetCommit, code, topic, partition: commit.partition, fatal }.into()),
-                )
+                Err(BrokerError { api: Api::OffsetCommit, code, topic, partition: commit.partition, fatal }.into())
             }
         }
     }
 
     /// What became of the last commit before a `close`.
     pub(crate) fn last_commit(&mut self) -> Result<(), Error> {
-        match self.take_commit_result(false) {
-            Some(result) => result,
-            None if self.state.commit.is_open() => Err(Error::Timeout(Api::OffsetCommit)),
-            None => Ok(()),
+        match &self.state.commit {
+            commit if commit.finished => self.take_commit_result(false),
+            commit if commit.is_open() => Err(Error::Timeout(Api::OffsetCommit)),
+            _ => Ok(()),
         }
     }
 
@@ -300,7 +296,7 @@ impl Control<'_> {
         }
     }
 
-    pub(crate) fn committed_item(&mut self, item: Item<'_>, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Error> {
+    pub(crate) fn committed_item(&mut self, item: Item<'_>, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Failure> {
         self.state.commit.queried &= matches!(op, Op::Committed(_));
         match item {
             Item::Throttle(millis) => self.throttle(CONTROL, millis, now),
@@ -344,7 +340,7 @@ impl Control<'_> {
                     code => {
                         let (topic, partition) = self.short_name(found);
                         let fatal = code == ErrorCode::GROUP_AUTHORIZATION_FAILED;
-                        Err(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal }.into())
+                        Err(self.tell(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal }.into()))
                     }
                 };
             }
@@ -365,7 +361,7 @@ impl Control<'_> {
     }
 
     /// All of the answer is read.
-    pub(crate) fn committed_done(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn committed_done(&mut self, now: Instant) -> Result<(), Failure> {
         let code = ErrorCode(self.inbox(CONTROL).error);
         let waiting = self.wants_committed();
         #[cfg(feature = "group-consumer")]
@@ -396,7 +392,7 @@ impl Control<'_> {
             }
             code => {
                 commit.answered |= queried;
-                Err(broker_error(Api::OffsetFetch, code, code == ErrorCode::GROUP_AUTHORIZATION_FAILED).into())
+                Err(self.refused(Api::OffsetFetch, code, code == ErrorCode::GROUP_AUTHORIZATION_FAILED))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Everything that is not lent: the machines' counters, and [`Control`], the view of it that outlives a lent record.
 use crate::cluster::Cluster;
 use crate::commit::Commit;
+use crate::connection::failure::Cause;
 use crate::connection::inbox::Inbox;
 use crate::connection::Link;
 use crate::fetch::stream::Stream;
@@ -82,6 +83,8 @@ pub(crate) struct State {
     /// Answers without records in a row.
     pub barren: u8,
     pub parked: Parked,
+    /// Of a [`Failure`](crate::connection::failure::Failure) that is on its way.
+    pub cause: Cause,
     /// A superloop's `close` ends here; 0 it has not begun.
     pub close_at: Instant,
 }
@@ -170,6 +173,7 @@ impl State {
         served: 0,
         barren: 0,
         parked: Parked::Nothing,
+        cause: Cause::Nothing,
         close_at: Instant::from_millis(0),
     };
 }

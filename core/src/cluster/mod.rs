@@ -2,14 +2,15 @@
 pub(crate) mod nodes;
 
 use crate::config::{parse_server, servers};
+use crate::connection::failure::Failure;
 use crate::connection::{Link, CONTROL};
-use crate::error::BrokerError;
+use crate::error::{BrokerError, ProtocolError};
 use crate::partitions::{Phase, Slot};
 use crate::seed::Random;
 use crate::state::{topic, Control, Mode, State};
 use crate::time::millis;
 use crate::wire::{api_versions, find_coordinator, metadata};
-use crate::{strings, Api, Config, Error, ErrorCode, Instant, ProtocolErrorKind, TopicName};
+use crate::{strings, Api, Config, ErrorCode, Instant, ProtocolErrorKind, TopicName};
 use core::time::Duration;
 use nodes::{Need, Node, Nodes, BOOTSTRAP};
 
@@ -195,7 +196,7 @@ impl Control<'_> {
     }
 
     /// One item of an answer about the cluster.
-    pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), Error> {
+    pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), Failure> {
         let (index, need) = (self.links.get(link).map_or(0, |link| link.node), self.need());
         let mut others = self.links.iter().enumerate().filter(|&(other, _)| other != link);
         let alone = !others.any(|(_, other)| other.asks_versions(index));
@@ -210,7 +211,8 @@ impl Control<'_> {
                 cluster.mismatch = (0, 0, -1);
             }
             api_versions::Item::Error(code) => {
-                return Err(broker_error(Api::ApiVersions, ErrorCode(code), false).into());
+                self.refused(Api::ApiVersions, ErrorCode(code), false);
+                return Err(Failure::Fatal);
             }
             api_versions::Item::Range { api, min, max } => {
                 node.versions.note(api, min, max);
@@ -224,7 +226,7 @@ impl Control<'_> {
     }
 
     /// All of ApiVersions is read.
-    pub(crate) fn versions_done(&mut self, link: usize) -> Result<(), (Api, ProtocolErrorKind)> {
+    pub(crate) fn versions_done(&mut self, link: usize) -> Result<(), Failure> {
         let index = self.links.get(link).map_or(0, |link| link.node);
         let need = self.need();
         let cluster = &mut self.state.cluster;
@@ -237,9 +239,15 @@ impl Control<'_> {
                 node.asked = false;
                 let (_, their_min, their_max) =
                     Some(cluster.mismatch).filter(|range| range.0 == api as i16).unwrap_or((0, 0, -1));
-                Err((api, ProtocolErrorKind::Version(min, max, their_min, their_max)))
+                Err(self.mismatch(api, ProtocolErrorKind::Version(min, max, their_min, their_max)))
             }
         }
+    }
+
+    /// The broker does not share a version with us: told at once, tried again with backoff.
+    pub(crate) fn mismatch(&mut self, api: Api, kind: ProtocolErrorKind) -> Failure {
+        self.tell(ProtocolError { api, position: 0, kind }.into());
+        Failure::Fatal
     }
 
     pub(crate) fn metadata_item(&mut self, item: metadata::Item<'_>, now: Instant) {
@@ -360,7 +368,7 @@ impl Control<'_> {
     }
 
     /// All of Metadata is read.
-    pub(crate) fn metadata_done(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn metadata_done(&mut self, now: Instant) -> Result<(), Failure> {
         self.recognise_bootstrap();
         let State { cluster, random, slots_used, plan, .. } = &mut *self.state;
         *plan = true;
@@ -401,7 +409,7 @@ impl Control<'_> {
             cluster.again = false;
             cluster.metadata.retry(self.config, &mut self.state.random, now);
             if strangers {
-                return Err(self.state.cluster.nodes.full().into());
+                return Err(self.no_room());
             }
         } else {
             cluster.again = false;
@@ -419,12 +427,17 @@ impl Control<'_> {
                     partition: cluster.report_partition,
                     fatal: false,
                 };
-                Err(error.into())
+                Err(self.tell(error.into()))
             }
         }
     }
 
-    pub(crate) fn coordinator_item(&mut self, item: find_coordinator::Item<'_>, now: Instant) -> Result<(), Error> {
+    /// A broker that is needed found none.
+    fn no_room(&mut self) -> Failure {
+        self.tell(self.state.cluster.nodes.full().into())
+    }
+
+    pub(crate) fn coordinator_item(&mut self, item: find_coordinator::Item<'_>, now: Instant) -> Result<(), Failure> {
         match item {
             find_coordinator::Item::Head { throttle, error } => {
                 self.throttle(CONTROL, throttle, now);
@@ -440,7 +453,7 @@ impl Control<'_> {
                         if self.note_node(id, host, port).is_none() {
                             self.state.cluster.lose_coordinator();
                             self.state.cluster.find.retry(self.config, &mut self.state.random, now);
-                            return Err(self.state.cluster.nodes.full().into());
+                            return Err(self.no_room());
                         }
                         self.state.cluster.find.done();
                         self.recognise_bootstrap();
@@ -464,7 +477,7 @@ impl Control<'_> {
                                 | ErrorCode::INVALID_GROUP_ID
                                 | ErrorCode::INVALID_REQUEST
                         );
-                        Err(broker_error(Api::FindCoordinator, code, fatal).into())
+                        Err(self.refused(Api::FindCoordinator, code, fatal))
                     }
                 }
             }

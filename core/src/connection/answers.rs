@@ -1,8 +1,9 @@
 //! Who acts on what arrives: one item of an answer at a time, from the control connection's buffer or from the window.
 use super::inbox::Inbox;
-use super::{Broken, CONTROL};
+use super::CONTROL;
 use crate::connection::failure::Failure;
-use crate::drive::{Op, Ready};
+use crate::connection::Broken;
+use crate::drive::Op;
 use crate::state::Control;
 use crate::wire::answer::{tag, Progress, END};
 #[cfg(feature = "group-sticky")]
@@ -15,14 +16,13 @@ use crate::wire::{
 };
 #[cfg(feature = "group")]
 use crate::wire::{heartbeat, join_group, sync_group};
-use crate::{Api, Capacity, Error, Instant, ProtocolErrorKind, Resource};
+use crate::{Api, Capacity, Instant, ProtocolErrorKind, Resource};
 
 /// What one look at the arrived bytes came to.
 pub(crate) enum Looked {
     Moved,
     /// The next item is not all there.
     More,
-    Ready(Ready),
     /// The answer is over; the connection is free.
     Done,
 }
@@ -63,7 +63,7 @@ impl Control<'_> {
             inbox.progress.skip -= n;
             inbox.consume(n);
             return match n {
-                0 if outstanding == 0 => Err(Failure::protocol(ProtocolErrorKind::Malformed)),
+                0 if outstanding == 0 => Err(self.malformed()),
                 0 => Ok(Looked::More),
                 _ => Ok(Looked::Moved),
             };
@@ -73,7 +73,7 @@ impl Control<'_> {
         if between.is_none() && inbox.progress.part == END {
             let trailing = outstanding.saturating_add(input.len() as u32);
             if trailing > 0 {
-                return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(trailing)));
+                return Err(self.broken(Broken::Protocol(ProtocolErrorKind::TrailingBytes(trailing))));
             }
             let deadline = now.after_millis(self.patience(Api::Fetch));
             let coordinator = self.state.cluster.coordinator();
@@ -88,7 +88,7 @@ impl Control<'_> {
             return self.answered(link, api, now);
         }
         let parsed = match between {
-            Some(parsed) => parsed.map(|(i, ())| (i, Ok(None))),
+            Some(parsed) => parsed.map(|(i, ())| (i, Ok(()))),
             None => self.item(link, api, request.version, &mut progress, input, op, now),
         };
         let (rest, outcome) = match item(parsed) {
@@ -99,21 +99,18 @@ impl Control<'_> {
                 return match full {
                     true => {
                         let capacity = Capacity { what, needed: buffer.len().saturating_add(1), have: buffer.len() };
-                        Err(Failure::Fatal(capacity.into()))
+                        self.tell(capacity.into());
+                        Err(Failure::Fatal)
                     }
                     false => Ok(Looked::More),
                 };
             }
-            Err(_) => return Err(Failure::protocol(ProtocolErrorKind::Malformed)),
+            Err(_) => return Err(self.malformed()),
         };
         let inbox = self.inbox(link);
         inbox.progress = progress;
         inbox.consume(input.len().saturating_sub(rest.len()) as u32);
-        match outcome {
-            Ok(None) => Ok(Looked::Moved),
-            Ok(Some(ready)) => Ok(Looked::Ready(ready)),
-            Err(failure) => Err(failure),
-        }
+        outcome.map(|()| Looked::Moved)
     }
 
     fn item<'b>(
@@ -125,34 +122,33 @@ impl Control<'_> {
         i: Bytes<'b>,
         op: &mut Op<'_, '_>,
         now: Instant,
-    ) -> Parsed<'b, Result<Option<Ready>, Failure>> {
-        let done = |result: Result<(), Error>| result.map(|()| None).map_err(Failure::Error);
+    ) -> Parsed<'b, Result<(), Failure>> {
         Ok(match api {
             Api::ApiVersions => {
                 let (i, it) = api_versions::item(p, i)?;
-                (i, self.versions_item(link, it).map(|()| None).map_err(Failure::Fatal))
+                (i, self.versions_item(link, it))
             }
             Api::Metadata => {
                 let (i, it) = metadata::item(p, i)?;
                 self.metadata_item(it, now);
-                (i, Ok(None))
+                (i, Ok(()))
             }
             Api::FindCoordinator => {
                 let (i, it) = find_coordinator::item(p, i)?;
-                (i, done(self.coordinator_item(it, now)))
+                (i, self.coordinator_item(it, now))
             }
             Api::ListOffsets => {
                 let (i, it) = list_offsets::item(p, i)?;
-                (i, done(self.offsets_item(link, it, op, now)))
+                (i, self.offsets_item(link, it, op, now))
             }
             Api::OffsetForLeaderEpoch => {
                 let (i, it) = offset_for_leader_epoch::item(p, i)?;
-                (i, self.epochs_item(link, it, now).map_err(Failure::Error))
+                (i, self.epochs_item(link, it, now))
             }
             Api::OffsetCommit => {
                 let (i, it) = offset_commit::item(p, i)?;
                 self.commit_item(it, now);
-                (i, Ok(None))
+                (i, Ok(()))
             }
             Api::OffsetFetch => {
                 // the topic's place in the application's list lives in `left`, which this API does not use
@@ -160,7 +156,7 @@ impl Control<'_> {
                 let (i, it) = offset_fetch::item(p, i)?;
                 let result = self.committed_item(it, op, now);
                 p.left = self.inbox(link).progress.left;
-                (i, done(result))
+                (i, result)
             }
             #[cfg(feature = "group-sticky")]
             Api::JoinGroup if p.part >= claims::USER_DATA => {
@@ -169,40 +165,40 @@ impl Control<'_> {
                 if p.part == claims::DONE {
                     join_group::member_done(p);
                 }
-                (i, Ok(None))
+                (i, Ok(()))
             }
             #[cfg(feature = "group")]
             Api::JoinGroup => {
                 let (i, it) = join_group::item(p, version, self.reads_claims(), i)?;
-                (i, done(self.join_item(it, now)))
+                (i, self.join_item(it, now))
             }
             #[cfg(feature = "group")]
             Api::SyncGroup => {
                 let (i, it) = sync_group::item(p, i)?;
                 self.sync_item(it, now);
-                (i, Ok(None))
+                (i, Ok(()))
             }
             #[cfg(feature = "group")]
             Api::Heartbeat => {
                 let (i, (throttle, error)) = heartbeat::item(p, i)?;
-                (i, done(self.heartbeat_done(throttle, error, now)))
+                (i, self.heartbeat_done(throttle, error, now))
             }
             #[cfg(feature = "group-consumer")]
             Api::ConsumerGroupHeartbeat => {
                 let (i, it) = consumer_group_heartbeat::item(p, i)?;
                 self.beat_item(it, now);
-                (i, Ok(None))
+                (i, Ok(()))
             }
             #[cfg(feature = "group")]
             Api::LeaveGroup => {
                 let (i, _) = heartbeat::item(p, i)?;
                 self.group_left();
-                (i, Ok(None))
+                (i, Ok(()))
             }
             _ => {
                 let _ = version;
                 p.part = END;
-                (i, Ok(None))
+                (i, Ok(()))
             }
         })
     }
@@ -210,12 +206,7 @@ impl Control<'_> {
     /// An answer is read to its end.
     fn answered(&mut self, link: usize, api: Api, now: Instant) -> Result<Looked, Failure> {
         let result = match api {
-            Api::ApiVersions => {
-                return match self.versions_done(link) {
-                    Ok(()) => Ok(Looked::Done),
-                    Err((api, kind)) => Err(Failure::Version(api, kind)),
-                }
-            }
+            Api::ApiVersions => self.versions_done(link),
             Api::Metadata => self.metadata_done(now),
             Api::OffsetCommit => {
                 self.commit_done(now);
@@ -230,7 +221,7 @@ impl Control<'_> {
             Api::ConsumerGroupHeartbeat => self.beat_done(now),
             _ => Ok(()),
         };
-        result.map(|()| Looked::Done).map_err(Failure::Error)
+        result.map(|()| Looked::Done)
     }
 
     /// A connection is gone: what was asked on it is asked again.
@@ -252,11 +243,5 @@ impl Control<'_> {
         }
         #[cfg(feature = "group")]
         self.group_request_lost(api, now);
-    }
-}
-
-impl Failure {
-    pub fn protocol(kind: ProtocolErrorKind) -> Self {
-        Failure::Link(Broken::Protocol(kind))
     }
 }

@@ -68,13 +68,13 @@ impl Control<'_> {
             _ => true,
         };
         if tables != self.state.tables || !listed {
-            return Err(Failure::Link(Broken::Closed)); // what it lists is gone, or nobody waits for it
+            return Err(self.broken(Broken::Closed)); // what it lists is gone, or nobody waits for it
         }
         let mut tx = [0; SEND_BUFFER];
         let mut e = Encoder::fill(&mut tx, size.saturating_sub(unwritten) as usize);
         self.encode(&mut e, index, api, request.version, request.id, size.saturating_sub(4), op);
         if e.size() != size as usize {
-            return Err(Failure::Link(Broken::Closed)); // it no longer has the size that was announced
+            return Err(self.broken(Broken::Closed)); // it no longer has the size that was announced
         }
         let written = e.written();
         if let Some(link) = self.links.get_mut(index) {

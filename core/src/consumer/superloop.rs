@@ -110,7 +110,8 @@ impl Consumer<'_, Superloop> {
             }
         }
         let mut op = explicit.map_or(Op::Commit, Op::CommitOffsets);
-        let result = self.run(now, net, &mut op, false).map(|result| committed(Some(result?)));
+        let result = self.run(now, net, &mut op, false);
+        let result = result.map(|ready| committed(&mut self.control(), Some(ready?)));
         self.control().state.commit.awaited = result.is_pending();
         result
     }

@@ -102,7 +102,7 @@ impl Control<'_> {
             }
             Judged::Bad(next, kind) => {
                 self.abandon_partition(0);
-                return Err(Failure::Error(self.rest(index, position, next, kind)));
+                return Err(self.rest(index, position, next, kind));
             }
         }
         self.state.stream.first_batch = false;
@@ -155,7 +155,7 @@ impl Control<'_> {
         let mine = input.get(..input.len().min(left as usize)).unwrap_or_default();
         let bad = |this: &mut Self| {
             this.abandon_partition(left);
-            Err(Failure::Error(this.rest(index, position, head.next_offset(), PartitionErrorKind::Malformed)))
+            Err(this.rest(index, position, head.next_offset(), PartitionErrorKind::Malformed))
         };
         if broken {
             return bad(self);
@@ -231,7 +231,7 @@ impl Control<'_> {
         if !verdict {
             let at = slot.acked;
             self.abandon_partition(0);
-            return Err(Failure::Error(self.rest(index, at, head.next_offset(), PartitionErrorKind::Corrupt)));
+            return Err(self.rest(index, at, head.next_offset(), PartitionErrorKind::Corrupt));
         }
         if judged_later >= 0 {
             slot.acknowledge(judged_later);

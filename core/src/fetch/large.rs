@@ -24,7 +24,7 @@ impl Control<'_> {
                 let left = self.state.stream.batch_left;
                 self.abandon_partition(left);
                 let kind = PartitionErrorKind::RecordTooLarge(whole);
-                return Err(Failure::Error(self.rest(index, offset, offset.saturating_add(1), kind)));
+                return Err(self.rest(index, offset, offset.saturating_add(1), kind));
             }
         }
         let input = self.window().input(window);
@@ -40,7 +40,7 @@ impl Control<'_> {
                     Stop::More => (offset.saturating_add(1), PartitionErrorKind::KeyTooLarge(whole)),
                     Stop::Bad => (self.state.stream.batch.next_offset(), PartitionErrorKind::Malformed),
                 };
-                return Err(Failure::Error(self.rest(index, offset, next, kind)));
+                return Err(self.rest(index, offset, next, kind));
             }
         };
         let pinned = arrived.saturating_sub(rest.len() as u32);
@@ -48,13 +48,13 @@ impl Control<'_> {
             let left = self.state.stream.batch_left;
             self.abandon_partition(left);
             let next = self.state.stream.batch.next_offset();
-            return Err(Failure::Error(self.rest(index, offset, next, PartitionErrorKind::Malformed)));
+            return Err(self.rest(index, offset, next, PartitionErrorKind::Malformed));
         };
         if pinned as usize >= window.len() {
             let left = self.state.stream.batch_left;
             self.abandon_partition(left);
             let kind = PartitionErrorKind::KeyTooLarge(pinned);
-            return Err(Failure::Error(self.rest(index, offset, offset.saturating_add(1), kind)));
+            return Err(self.rest(index, offset, offset.saturating_add(1), kind));
         }
         // the head stays at the window's front, the value passes behind it
         let inbox = self.window();

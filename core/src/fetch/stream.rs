@@ -1,7 +1,6 @@
 //! Fetch's answer as it streams through the window (KIP-74: a batch comes whole however large it is).
 use crate::connection::failure::Failure;
 use crate::connection::inbox::Inbox;
-use crate::connection::Broken;
 use crate::drive::Ready;
 use crate::partitions::{Phase, Slot};
 use crate::state::{Control, Parked, State};
@@ -9,7 +8,7 @@ use crate::wire::batch::Batch;
 use crate::wire::crc32c::Crc32c;
 use crate::wire::fetch;
 use crate::wire::primitives::{item, Stop};
-use crate::{Api, Error, ErrorCode, Instant, ProtocolErrorKind};
+use crate::{Api, Error, ErrorCode, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -139,10 +138,6 @@ impl Stream {
     pub(super) fn is_last_batch(&self, size: u32) -> bool {
         self.field <= size && self.partitions == 0 && self.topics == 0
     }
-}
-
-fn malformed(_: Stop) -> Failure {
-    Failure::Link(Broken::Protocol(ProtocolErrorKind::Malformed))
 }
 
 impl Control<'_> {
@@ -277,11 +272,11 @@ impl Control<'_> {
                 .is_some_and(|slot| matches!(slot.phase, Phase::Ready | Phase::Validate) && !slot.is(Slot::STALE))
         };
         let Some(index) = self.state.stream.slot().filter(due) else { return false };
-        if let Err(Failure::Error(error)) = self.batch_done(index) {
-            self.state.parked = Parked::Error(error);
-            return false;
+        let good = self.batch_done(index).is_ok();
+        if !good {
+            self.state.parked = Parked::Error(self.told());
         }
-        true
+        good
     }
 
     pub(super) fn window(&mut self) -> &mut Inbox {
@@ -371,7 +366,7 @@ impl Control<'_> {
                 let (rest, (name, partitions)) = match item(fetch::topic(input)) {
                     Ok(parsed) => parsed,
                     Err(Stop::More) => return Ok(Step::More(arrived.saturating_add(1))),
-                    Err(stop) => return Err(malformed(stop)),
+                    Err(Stop::Bad) => return Err(self.malformed()),
                 };
                 let n = input.len().saturating_sub(rest.len());
                 self.enter_topic(self.state.owner.into(), name);
@@ -414,7 +409,7 @@ impl Control<'_> {
                 Ok(Some(parsed))
             }
             Err(Stop::More) => Ok(None),
-            Err(stop) => Err(malformed(stop)),
+            Err(Stop::Bad) => Err(self.malformed()),
         }
     }
 
@@ -440,10 +435,7 @@ impl Control<'_> {
             return Ok(Step::Moved);
         }
         if head.error != 0 {
-            return match self.partition_error(found, Api::Fetch, ErrorCode(head.error), now) {
-                Ok(()) => Ok(Step::Moved),
-                Err(error) => Err(Failure::Error(error)),
-            };
+            return self.partition_error(found, Api::Fetch, ErrorCode(head.error), now).map(|()| Step::Moved);
         }
         slot.high_watermark = head.high_watermark;
         self.state.stream.slot = (found as u16).saturating_add(1);

@@ -1,16 +1,16 @@
 //! What the answers of the classic protocol mean: Heartbeat, JoinGroup, SyncGroup.
 use super::Phase;
-use crate::cluster::broker_error;
+use crate::connection::failure::Failure;
 use crate::connection::CONTROL;
 use crate::state::{topic, Control, State};
 use crate::wire::{join_group, sync_group};
 #[cfg(feature = "group-sticky")]
 use crate::Assignor;
-use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
+use crate::{strings, Api, Capacity, ErrorCode, Instant, Resource};
 
 impl Control<'_> {
     /// The answer to Heartbeat.
-    pub(crate) fn heartbeat_done(&mut self, throttle: i32, error: i16, now: Instant) -> Result<(), Error> {
+    pub(crate) fn heartbeat_done(&mut self, throttle: i32, error: i16, now: Instant) -> Result<(), Failure> {
         self.throttle(CONTROL, throttle, now);
         let sent = self.links.first().map_or(now, |link| link.sent_at);
         let group = &mut self.state.group;
@@ -43,10 +43,10 @@ impl Control<'_> {
         Ok(())
     }
 
-    pub(super) fn give_up(&mut self, api: Api, code: ErrorCode) -> Result<(), Error> {
+    pub(super) fn give_up(&mut self, api: Api, code: ErrorCode) -> Result<(), Failure> {
         self.lose_membership(true);
         self.state.group.fatal = true;
-        Err(broker_error(api, code, true).into())
+        Err(self.refused(api, code, true))
     }
 
     /// Whether what the members had matters to the assignor.
@@ -57,7 +57,7 @@ impl Control<'_> {
         false
     }
 
-    pub(crate) fn join_item(&mut self, item: join_group::Item<'_>, now: Instant) -> Result<(), Error> {
+    pub(crate) fn join_item(&mut self, item: join_group::Item<'_>, now: Instant) -> Result<(), Failure> {
         match item {
             join_group::Item::Head { throttle, error, generation } => {
                 self.throttle(CONTROL, throttle, now);
@@ -76,7 +76,10 @@ impl Control<'_> {
                 Ok(())
             }
             join_group::Item::MemberId("") => Ok(()),
-            join_group::Item::MemberId(id) => self.state.group.set_member_id(id),
+            join_group::Item::MemberId(id) => {
+                let kept = self.state.group.set_member_id(id);
+                kept.map_err(|capacity| self.tell(capacity.into()))
+            }
             join_group::Item::Members(n) => {
                 self.state.group.members = n;
                 Ok(())
@@ -98,7 +101,7 @@ impl Control<'_> {
     }
 
     /// All of JoinGroup's answer is read.
-    pub(crate) fn join_done(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn join_done(&mut self, now: Instant) -> Result<(), Failure> {
         if self.state.group.phase != Phase::Joining {
             // the application has unsubscribed meanwhile; the broker counts us as a member, or will
             return Ok(());
@@ -127,7 +130,7 @@ impl Control<'_> {
                     };
                     // another member leads; we come back as a follower when it has
                     self.resign(u8::MAX, now);
-                    return Err(capacity.into());
+                    return Err(self.tell(capacity.into()));
                 }
                 (group.phase, group.generation, group.leads) = (Phase::Syncing, group.answer, group.members > 0);
                 group.job.done();
@@ -199,7 +202,7 @@ impl Control<'_> {
     }
 
     /// All of SyncGroup's answer is read.
-    pub(crate) fn sync_done(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn sync_done(&mut self, now: Instant) -> Result<(), Failure> {
         if self.state.group.phase != Phase::Syncing {
             return Ok(());
         }
@@ -213,7 +216,7 @@ impl Control<'_> {
                 // somebody with more room gets them
                 self.resign(0, now);
                 self.state.group.job.not_before = now.after(self.config.session_timeout);
-                return Err(Capacity { what: Resource::Partitions, needed, have }.into());
+                return Err(self.tell(Capacity { what: Resource::Partitions, needed, have }.into()));
             }
             if group.strange && !group.rejoin {
                 // KIP-345: a static member that is back gets what it had, whatever it subscribes to now. Only leaving makes

@@ -36,7 +36,7 @@ use crate::wire::join_group;
 use crate::wire::primitives::copy;
 #[cfg(feature = "group-sticky")]
 use crate::Assignor;
-use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
+use crate::{strings, Api, Capacity, ErrorCode, Instant, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -76,6 +76,9 @@ pub(crate) struct Group {
     pub lost: bool,
     #[cfg(feature = "group-consumer")]
     pub next: next_gen::NextGen,
+    /// Since when another member holds our instance id; 0 it does not.
+    #[cfg(feature = "group-consumer")]
+    unreleased_since: Instant,
     /// Join again at the next `poll`.
     pub rejoin: bool,
     /// An assignment waits behind the table until nothing is lent.
@@ -136,6 +139,8 @@ impl Group {
         lost: false,
         #[cfg(feature = "group-consumer")]
         next: next_gen::NextGen::NEW,
+        #[cfg(feature = "group-consumer")]
+        unreleased_since: Instant::from_millis(0),
         rejoin: false,
         synced: false,
         assigned: false,
@@ -191,14 +196,14 @@ impl Group {
         }
     }
 
-    pub(super) fn set_member_id(&mut self, id: &str) -> Result<(), Error> {
+    pub(super) fn set_member_id(&mut self, id: &str) -> Result<(), Capacity> {
         match self.member.get_mut(..id.len()) {
             Some(room) => {
                 copy(room, id.as_bytes());
                 self.member_len = id.len() as u8;
                 Ok(())
             }
-            None => Err(Capacity { what: Resource::MemberId, needed: id.len(), have: MEMBER_ID_BYTES }.into()),
+            None => Err(Capacity { what: Resource::MemberId, needed: id.len(), have: MEMBER_ID_BYTES }),
         }
     }
 }

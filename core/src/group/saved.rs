@@ -6,6 +6,7 @@
 //! position i64 | its leader epoch i32 || CRC-32C i32 of the group's and the instance's id and of all before
 //! ```
 use super::{Handover, Phase};
+use crate::connection::failure::Failure;
 use crate::partitions::Slot;
 use crate::state::{Control, Mode, State};
 use crate::wire::crc32c::Crc32c;
@@ -132,7 +133,7 @@ impl Control<'_> {
     }
 
     /// The answer to the Heartbeat that asks whether we are still a member.
-    pub(super) fn returned(&mut self, code: ErrorCode, sent: Instant, now: Instant) -> Result<(), Error> {
+    pub(super) fn returned(&mut self, code: ErrorCode, sent: Instant, now: Instant) -> Result<(), Failure> {
         let State { group, random, cluster, .. } = &mut *self.state;
         match code {
             ErrorCode::NONE => {

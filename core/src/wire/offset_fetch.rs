@@ -26,12 +26,13 @@ fn row<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
         ROW_END => {
             let (i, (error, ())) = (be_i16, |i| tags(p, i)).parse(i)?;
             row_done(p, TAIL);
-            Ok((i, Item::Row(Row { error, ..p.row })))
+            let (partition, offset, epoch) = p.row;
+            Ok((i, Item::Row(Row { partition, error, offset, epoch, timestamp: 0 })))
         }
         _ => {
             let (i, (partition, offset, epoch, metadata)) =
                 (be_i32, be_i64, be_i32, |i| p.flexible.string_length(i)).parse(i)?;
-            p.row = Row { partition, error: 0, offset, epoch, timestamp: 0 };
+            p.row = (partition, offset, epoch);
             (p.skip, p.part) = (metadata, ROW_END);
             Ok((i, Item::Part))
         }
