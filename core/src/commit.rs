@@ -88,7 +88,7 @@ const UNKNOWN_TOPIC_TRIES: u8 = 8;
 impl Control<'_> {
     /// Wants a commit of everything acknowledged since the last one.
     pub(crate) fn want_commit(&mut self) {
-        let dirty = self.slots().iter().any(|slot| slot.is(Slot::DIRTY));
+        let dirty = self.any(Slot::DIRTY);
         #[cfg(feature = "group")]
         let lost = self.state.group.lost;
         #[cfg(not(feature = "group"))]
@@ -117,7 +117,7 @@ impl Control<'_> {
             self.state.commit.auto_at = now.after(self.config.auto_commit_interval);
         } else if now >= due {
             self.state.commit.auto_at = now.after(self.config.auto_commit_interval);
-            if !self.state.commit.is_open() && self.slots().iter().any(|slot| slot.is(Slot::DIRTY)) {
+            if !self.state.commit.is_open() && self.any(Slot::DIRTY) {
                 self.state.commit.job.want();
                 self.state.commit.positions = true;
             }
@@ -130,14 +130,8 @@ impl Control<'_> {
 
     /// Lists what the commit that is being sent covers. False: nothing.
     pub(crate) fn list_commit(&mut self) -> bool {
-        let mut any = false;
-        if core::mem::take(&mut self.state.commit.positions) {
-            for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(Slot::DIRTY)) {
-                slot.clear(Slot::DIRTY);
-                slot.set(Slot::COMMITTING);
-                any = true;
-            }
-        }
+        let any =
+            core::mem::take(&mut self.state.commit.positions) && self.exchange(Slot::DIRTY, Slot::COMMITTING);
         let commit = &mut self.state.commit;
         commit.sent_explicit = !any && core::mem::take(&mut commit.explicit);
         commit.job.wanted = commit.explicit;
@@ -148,26 +142,18 @@ impl Control<'_> {
     /// The commit that was out got no answer.
     pub(crate) fn commit_lost(&mut self, now: Instant) {
         if core::mem::take(&mut self.state.commit.in_flight) {
-            let gone = !self.state.commit.sent_explicit && !self.slots().iter().any(|slot| slot.is(Slot::COMMITTING));
-            if gone {
+            let listed = self.exchange(Slot::COMMITTING, Slot::DIRTY);
+            if !self.state.commit.sent_explicit && !listed {
                 // the partitions were lost meanwhile: nobody knows whether it counted
                 let commit = &mut self.state.commit;
                 (commit.finished, commit.code, commit.topic) = (true, ErrorCode::ILLEGAL_GENERATION.0, 0);
                 return;
             }
-            self.recommit();
-            let State { commit, random, .. } = &mut *self.state;
+            let commit = &mut self.state.commit;
             commit.positions |= !commit.sent_explicit;
             // if something else is wanted by now, the list's caller has gone
             commit.explicit |= core::mem::take(&mut commit.sent_explicit) && !commit.job.wanted;
-            commit.job.retry(self.config, random, now);
-        }
-    }
-
-    fn recommit(&mut self) {
-        for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(Slot::COMMITTING)) {
-            slot.clear(Slot::COMMITTING);
-            slot.set(Slot::DIRTY);
+            self.retry(Api::OffsetCommit, now);
         }
     }
 
@@ -181,7 +167,7 @@ impl Control<'_> {
                 let slot = self.row_slot(CONTROL, row.partition);
                 let code = ErrorCode(row.error);
                 let gone = is_retriable(code) && !self.commit_retries(code);
-                if let Some(slot) = slot.and_then(|slot| self.slots_mut().get_mut(slot)) {
+                if let Some(slot) = slot.and_then(|slot| self.slot_mut(slot)) {
                     slot.clear(Slot::COMMITTING);
                     if (row.error != 0) != explicit && slot.acked >= 0 && !gone {
                         slot.set(Slot::DIRTY); // also where what was listed has taken the position's place
@@ -211,11 +197,10 @@ impl Control<'_> {
 
     /// All of the answer is read.
     pub(crate) fn commit_done(&mut self, now: Instant) {
-        let omitted = self.slots().iter().any(|slot| slot.is(Slot::COMMITTING));
-        self.recommit();
+        let omitted = self.exchange(Slot::COMMITTING, Slot::DIRTY);
         let code = ErrorCode(self.state.commit.code);
         let retries = self.commit_retries(code);
-        let State { commit, cluster, random, .. } = &mut *self.state;
+        let State { commit, cluster, .. } = &mut *self.state;
         commit.in_flight = false;
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
@@ -227,7 +212,7 @@ impl Control<'_> {
         if retries || (code == ErrorCode::NONE && omitted) {
             commit.positions |= !explicit;
             commit.explicit |= explicit && !commit.job.wanted;
-            commit.job.retry(self.config, random, now);
+            self.retry(Api::OffsetCommit, now);
             self.epoch_refused(code);
             return;
         }
@@ -244,7 +229,7 @@ impl Control<'_> {
     pub(crate) fn give_up_commit(&mut self) {
         self.refuse_commit(ErrorCode::ILLEGAL_GENERATION);
         self.state.commit.awaited = false; // what is asked for from now on is another one
-        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
+        self.exchange(Slot::DIRTY, 0);
     }
 
     #[cfg(feature = "group")]
@@ -323,7 +308,7 @@ impl Control<'_> {
             }
             Item::Row(row) => {
                 let Some(found) = self.row_slot(CONTROL, row.partition) else { return Ok(()) };
-                let Some(slot) = self.slots_mut().get_mut(found).filter(|slot| slot.is(Slot::FETCHING_OFFSET)) else {
+                let Some(slot) = self.slot_mut(found).filter(|slot| slot.is(Slot::FETCHING_OFFSET)) else {
                     return Ok(());
                 };
                 slot.clear(Slot::FETCHING_OFFSET);
@@ -366,7 +351,7 @@ impl Control<'_> {
         let waiting = self.wants_committed();
         #[cfg(feature = "group-consumer")]
         let subscribed = self.state.mode == Mode::Subscribed;
-        let State { commit, cluster, random, .. } = &mut *self.state;
+        let State { commit, cluster, .. } = &mut *self.state;
         let queried = core::mem::take(&mut commit.queried);
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
@@ -378,7 +363,7 @@ impl Control<'_> {
             return Ok(());
         }
         // also partitions that the broker left out: "no offset" would be a guess
-        commit.fetch.retry(self.config, random, now);
+        self.retry(Api::OffsetFetch, now);
         match code {
             ErrorCode::NONE => Ok(()),
             code if is_retriable(code) => {
@@ -391,7 +376,7 @@ impl Control<'_> {
                 Ok(())
             }
             code => {
-                commit.answered |= queried;
+                self.state.commit.answered |= queried;
                 Err(self.refused(Api::OffsetFetch, code, code == ErrorCode::GROUP_AUTHORIZATION_FAILED))
             }
         }

@@ -125,6 +125,7 @@ pub(crate) fn drive<T: Transport + ?Sized>(
 
 impl Control<'_> {
     /// What time alone does.
+    #[inline(never)]
     fn tick(&mut self, op: &Op<'_, '_>, now: Instant) {
         self.auto_commit(now);
         #[cfg(feature = "group")]
@@ -133,6 +134,7 @@ impl Control<'_> {
     }
 
     /// What is there without any I/O.
+    #[inline(never)]
     fn notice(&mut self, op: &mut Op<'_, '_>) -> Option<Result<Ready, Failure>> {
         match op {
             Op::Event => {
@@ -162,7 +164,7 @@ impl Control<'_> {
                 }
                 let due = self.slots().iter().position(|slot| slot.is(Slot::END | Slot::UNTOLD));
                 self.state.news = due.is_some();
-                let slot = self.slots_mut().get_mut(due?)?;
+                let slot = self.slot_mut(due?)?;
                 let untold = slot.is(Slot::UNTOLD);
                 slot.clear(Slot::END | Slot::UNTOLD);
                 Some(match (untold, due? as u16) {
@@ -172,7 +174,7 @@ impl Control<'_> {
             }
             Op::Commit | Op::CommitOffsets(_) => self.state.commit.finished.then_some(Ok(Ready::Committed)),
             Op::Committed(_) => core::mem::take(&mut self.state.commit.answered).then_some(Ok(Ready::Done)),
-            Op::Offsets(_) => (!self.slots().iter().any(|slot| slot.is(Slot::QUERIED))).then_some(Ok(Ready::Done)),
+            Op::Offsets(_) => (!self.any(Slot::QUERIED)).then_some(Ok(Ready::Done)),
             Op::Leave => self.has_left().then_some(Ok(Ready::Done)),
             Op::Chunk | Op::Tend => None,
         }
@@ -215,7 +217,7 @@ impl Control<'_> {
                 }
             }
         }
-        let owner = self.links.get(usize::from(self.state.owner)).filter(|_| self.state.owner != 0 && !lent);
+        let owner = self.link(usize::from(self.state.owner)).filter(|_| self.state.owner != 0 && !lent);
         let streams = owner.is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
         if streams && self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
             next = next.min(self.state.arrived.after(STALL));
@@ -275,7 +277,7 @@ impl Control<'_> {
                 if filled {
                     self.fill(index, op)?;
                 }
-                let Some(link) = self.links.get_mut(index) else { return Ok(false) };
+                let Some(link) = self.link_mut(index) else { return Ok(false) };
                 let sent = link.pump_out(id, net, cx);
                 let sent = sent.map_err(|error| self.broken(Broken::Transport(error)))?;
                 Ok(sent || filled)
@@ -321,7 +323,7 @@ fn receive<T: Transport + ?Sized>(
     let id = ConnectionId::new(index as u8);
     let mut moved = false;
     loop {
-        let Some(link) = c.links.get_mut(index) else { return Ok(moved) };
+        let Some(link) = c.link_mut(index) else { return Ok(moved) };
         if !link.has_head() {
             let (read, request) = (link.pump_head(id, net, cx), link.awaiting());
             if !read.map_err(|broken| c.broken(broken))? {
@@ -345,7 +347,7 @@ fn receive<T: Transport + ?Sized>(
                 }
                 moved = true;
                 let deadline = now.after(c.config.request_timeout);
-                if let Some(link) = c.links.get_mut(index) {
+                if let Some(link) = c.link_mut(index) {
                     link.deadline = link.deadline.max(deadline);
                 }
             }
@@ -358,7 +360,7 @@ fn receive<T: Transport + ?Sized>(
 
 /// Nothing arrived: has it been too long?
 fn late(c: &mut Control<'_>, index: usize, now: Instant) -> Result<(), Failure> {
-    match c.links.get(index) {
+    match c.link(index) {
         Some(link) if link.awaiting().api != 0 && now >= link.deadline => Err(c.broken(Broken::Timeout)),
         _ => Ok(()),
     }
@@ -389,7 +391,7 @@ fn fetch<T: Transport + ?Sized>(
                 c.state.owner = owner as u8;
                 c.state.arrived = now;
                 *c.inbox(owner) = Inbox::NEW;
-                let version = c.links.get(owner).map_or(0, |link| link.awaiting().version);
+                let version = c.link(owner).map_or(0, |link| link.awaiting().version);
                 c.state.stream.begin(version);
             }
             None => return Ok(Turn::Moved(moved)),
@@ -399,10 +401,10 @@ fn fetch<T: Transport + ?Sized>(
         choose(c, net, now, cx)?;
     }
     let owner = usize::from(c.state.owner);
-    let fetches = c.links.get(owner).is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
+    let fetches = c.link(owner).is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
     if !fetches {
         moved |= receive(c, owner, window, net, now, cx, op).map_err(|failure| (owner, failure))?;
-        if c.links.get(owner).is_some_and(|link| !link.has_head()) {
+        if c.link(owner).is_some_and(|link| !link.has_head()) {
             c.state.owner = 0;
         }
         return Ok(Turn::Moved(moved));
@@ -422,7 +424,7 @@ fn choose<T: Transport + ?Sized>(
         if usize::from(c.state.owner) == index {
             continue;
         }
-        let Some(link) = c.links.get_mut(index).filter(|link| link.phase == Phase::Up && link.awaiting().api != 0)
+        let Some(link) = c.link_mut(index).filter(|link| link.phase == Phase::Up && link.awaiting().api != 0)
         else {
             continue;
         };
@@ -444,6 +446,7 @@ fn choose<T: Transport + ?Sized>(
 }
 
 /// Fetch's answer, until there is something to lend or more bytes are needed.
+#[inline(never)]
 fn stream<T: Transport + ?Sized>(
     c: &mut Control<'_>,
     owner: usize,
@@ -477,7 +480,7 @@ fn stream<T: Transport + ?Sized>(
                 }
                 Step::More(n) => need = n,
                 Step::End => {
-                    let unread = c.inbox(owner).len().saturating_add(c.links.get(owner).map_or(0, |link| link.left));
+                    let unread = c.inbox(owner).len().saturating_add(c.link(owner).map_or(0, |link| link.left));
                     if unread > 0 {
                         return Err(c.broken(Broken::Protocol(ProtocolErrorKind::TrailingBytes(unread))));
                     }
@@ -527,7 +530,7 @@ const STARVED: u8 = 3;
 
 impl Control<'_> {
     fn starved(&mut self, owner: usize) -> Result<(), Failure> {
-        let Some(link) = self.links.get_mut(owner).filter(|link| link.starved >= STARVED) else { return Ok(()) };
+        let Some(link) = self.link_mut(owner).filter(|link| link.starved >= STARVED) else { return Ok(()) };
         link.starved = 0;
         Err(self.refused(Api::Fetch, ErrorCode::THROTTLING_QUOTA_EXCEEDED, false))
     }
@@ -535,12 +538,12 @@ impl Control<'_> {
 
 /// Fetch's answer is read.
 fn finish(c: &mut Control<'_>, owner: usize, now: Instant) {
-    let sent_at = c.links.get(owner).map_or(now, |link| link.sent_at);
+    let sent_at = c.link(owner).map_or(now, |link| link.sent_at);
     let quick = now < sent_at.after(c.config.fetch_max_wait.min(c.config.retry_backoff));
     let barren = quick && !c.state.stream.fruitful;
     let deadline = now.after_millis(c.patience(Api::Fetch));
     let pause = now.after(c.config.retry_backoff);
-    if let Some(link) = c.links.get_mut(owner) {
+    if let Some(link) = c.link_mut(owner) {
         link.answered(deadline);
         link.failures = 0;
         if barren && link.is_idle() {

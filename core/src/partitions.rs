@@ -176,21 +176,18 @@ pub(crate) fn insert(slots: &mut [Slot], used: &mut u16, at: usize, slot: Slot) 
     true
 }
 
-/// Keeps what `keep` says.
+/// Keeps what `keep` says, in front and in order. Swaps, as a copy would bring `memmove` into the image.
 pub(crate) fn retain(slots: &mut [Slot], used: &mut u16, keep: impl Fn(&Slot) -> bool) {
-    let cells = core::cell::Cell::from_mut(slots).as_slice_of_cells();
-    let mut kept = cells.iter();
-    let mut count = 0u16;
-    for cell in cells.iter().take(usize::from(*used)) {
-        let slot = cell.get();
-        if keep(&slot) {
-            if let Some(place) = kept.next() {
-                place.set(slot);
-                count = count.saturating_add(1);
+    let mut kept = 0;
+    for at in 0..usize::from(*used) {
+        if slots.get(at).is_some_and(&keep) {
+            if let Ok([place, slot]) = slots.get_disjoint_mut([kept, at]) {
+                core::mem::swap(place, slot);
             }
+            kept = kept.saturating_add(1);
         }
     }
-    *used = count;
+    *used = kept as u16;
 }
 
 #[cfg(test)]

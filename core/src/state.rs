@@ -231,6 +231,44 @@ impl Control<'_> {
         self.table.get_mut(..self.state.slots_used.into()).unwrap_or_default()
     }
 
+    #[inline(never)]
+    pub(crate) fn link(&self, index: usize) -> Option<&Link> {
+        self.links.get(index)
+    }
+
+    #[inline(never)]
+    pub(crate) fn link_mut(&mut self, index: usize) -> Option<&mut Link> {
+        self.links.get_mut(index)
+    }
+
+    #[inline(never)]
+    pub(crate) fn slot(&self, index: usize) -> Option<&Slot> {
+        self.slots().get(index)
+    }
+
+    #[inline(never)]
+    pub(crate) fn slot_mut(&mut self, index: usize) -> Option<&mut Slot> {
+        self.slots_mut().get_mut(index)
+    }
+
+    /// Whether a partition has one of these flags.
+    #[inline(never)]
+    pub(crate) fn any(&self, flags: u16) -> bool {
+        self.slots().iter().any(|slot| slot.is(flags))
+    }
+
+    /// Partitions with one flag get the other instead. Whether there was one.
+    #[inline(never)]
+    pub(crate) fn exchange(&mut self, flag: u16, other: u16) -> bool {
+        let mut any = false;
+        for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(flag)) {
+            slot.clear(flag);
+            slot.set(other);
+            any = true;
+        }
+        any
+    }
+
     pub(crate) fn find(&self, topic: &str, partition: i32) -> Option<usize> {
         let topic = strings::find(&self.names, self.state.names_used, topic)?;
         partitions::find(self.slots(), topic, partition).ok()
@@ -249,8 +287,7 @@ impl Control<'_> {
     }
 
     pub(crate) fn short_name(&self, slot: usize) -> (TopicName, i32) {
-        self.slots()
-            .get(slot)
+        self.slot(slot)
             .map_or((TopicName::NONE, -1), |slot| (TopicName::new(self.topic_name(slot.topic)), slot.partition))
     }
 

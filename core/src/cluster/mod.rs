@@ -29,21 +29,6 @@ impl Job {
         self.wanted = true;
     }
 
-    /// Again, after `retry.backoff.ms` and its doublings.
-    pub fn retry(&mut self, config: &Config<'_>, random: &mut Random, now: Instant) {
-        self.wanted = true;
-        self.not_before =
-            now.after_millis(backoff(config.retry_backoff, config.retry_backoff_max, self.failures, random));
-        self.failures = self.failures.saturating_add(1);
-    }
-
-    /// The same, unless it is wanted anyway.
-    pub fn retry_once(&mut self, config: &Config<'_>, random: &mut Random, now: Instant) {
-        if !self.wanted {
-            self.retry(config, random, now);
-        }
-    }
-
     pub fn done(&mut self) {
         *self = Job::NEW;
     }
@@ -144,6 +129,29 @@ fn needed<'a>(links: &'a [Link], slots: &'a [Slot], coordinator: Option<i32>) ->
 }
 
 impl Control<'_> {
+    /// What an API's job asks for is asked for again, after `retry.backoff.ms` and its doublings.
+    #[inline(never)]
+    pub(crate) fn retry(&mut self, api: Api, now: Instant) {
+        let State { cluster, commit, random, #[cfg(feature = "group")] group, .. } = &mut *self.state;
+        let job = match api {
+            Api::Metadata => &mut cluster.metadata,
+            Api::FindCoordinator => &mut cluster.find,
+            Api::OffsetFetch => &mut commit.fetch,
+            #[cfg(feature = "group")]
+            Api::JoinGroup => &mut group.job,
+            _ => &mut commit.job,
+        };
+        let wait = backoff(self.config.retry_backoff, self.config.retry_backoff_max, job.failures, random);
+        *job = Job { wanted: true, failures: job.failures.saturating_add(1), not_before: now.after_millis(wait) };
+    }
+
+    /// Metadata is asked for, and not at once, unless it is wanted anyway.
+    pub(crate) fn doubt_metadata(&mut self, now: Instant) {
+        if !self.state.cluster.metadata.wanted {
+            self.retry(Api::Metadata, now);
+        }
+    }
+
     /// Where the control connection should go next: the coordinator if there is one, otherwise the next place of the list and of the
     /// brokers known so far.
     pub(crate) fn control_target(&mut self) -> u8 {
@@ -197,7 +205,7 @@ impl Control<'_> {
 
     /// One item of an answer about the cluster.
     pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), Failure> {
-        let (index, need) = (self.links.get(link).map_or(0, |link| link.node), self.need());
+        let (index, need) = (self.link(link).map_or(0, |link| link.node), self.need());
         let mut others = self.links.iter().enumerate().filter(|&(other, _)| other != link);
         let alone = !others.any(|(_, other)| other.asks_versions(index));
         let cluster = &mut self.state.cluster;
@@ -227,7 +235,7 @@ impl Control<'_> {
 
     /// All of ApiVersions is read.
     pub(crate) fn versions_done(&mut self, link: usize) -> Result<(), Failure> {
-        let index = self.links.get(link).map_or(0, |link| link.node);
+        let index = self.link(link).map_or(0, |link| link.node);
         let need = self.need();
         let cluster = &mut self.state.cluster;
         let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
@@ -370,7 +378,7 @@ impl Control<'_> {
     /// All of Metadata is read.
     pub(crate) fn metadata_done(&mut self, now: Instant) -> Result<(), Failure> {
         self.recognise_bootstrap();
-        let State { cluster, random, slots_used, plan, .. } = &mut *self.state;
+        let State { cluster, slots_used, plan, .. } = &mut *self.state;
         *plan = true;
         for slot in self.table.get_mut(..usize::from(*slots_used)).unwrap_or_default() {
             if cluster.nodes.get(slot.replica).is_some_and(|node| !node.listed) {
@@ -378,7 +386,7 @@ impl Control<'_> {
             }
         }
         if !cluster.named {
-            cluster.metadata.retry(self.config, random, now); // a broker that is still starting names nobody
+            self.retry(Api::Metadata, now); // a broker that is still starting names nobody
             return Ok(());
         }
         cluster.contacted = true;
@@ -407,7 +415,7 @@ impl Control<'_> {
             cluster.metadata.not_before = now;
         } else if strangers || leaderless || unknown || unnoted {
             cluster.again = false;
-            cluster.metadata.retry(self.config, &mut self.state.random, now);
+            self.retry(Api::Metadata, now);
             if strangers {
                 return Err(self.no_room());
             }
@@ -446,13 +454,13 @@ impl Control<'_> {
             }
             find_coordinator::Item::Node { id, host, port } => {
                 let code = ErrorCode(self.inbox(CONTROL).error);
-                let State { cluster, random, .. } = &mut *self.state;
+                let State { cluster, .. } = &mut *self.state;
                 match code {
                     ErrorCode::NONE => {
                         (cluster.coordinator, cluster.coordinator_known) = (id, true);
                         if self.note_node(id, host, port).is_none() {
                             self.state.cluster.lose_coordinator();
-                            self.state.cluster.find.retry(self.config, &mut self.state.random, now);
+                            self.retry(Api::FindCoordinator, now);
                             return Err(self.no_room());
                         }
                         self.state.cluster.find.done();
@@ -466,11 +474,11 @@ impl Control<'_> {
                     | ErrorCode::REQUEST_TIMED_OUT
                     | ErrorCode::NETWORK_EXCEPTION
                     | ErrorCode::UNKNOWN_SERVER_ERROR => {
-                        cluster.find.retry(self.config, random, now);
+                        self.retry(Api::FindCoordinator, now);
                         Ok(())
                     }
                     code => {
-                        cluster.find.retry(self.config, random, now);
+                        self.retry(Api::FindCoordinator, now);
                         let fatal = matches!(
                             code,
                             ErrorCode::GROUP_AUTHORIZATION_FAILED

@@ -40,7 +40,7 @@ impl Control<'_> {
 
     /// The broker has muted the connection for so long.
     pub(crate) fn throttle(&mut self, link: usize, millis: i32, now: Instant) {
-        if let (Ok(millis @ 1..), Some(link)) = (u32::try_from(millis), self.links.get_mut(link)) {
+        if let (Ok(millis @ 1..), Some(link)) = (u32::try_from(millis), self.link_mut(link)) {
             link.not_before = link.not_before.max(now.after_millis(millis.into()));
         }
     }
@@ -53,7 +53,7 @@ impl Control<'_> {
         op: &mut Op<'_, '_>,
         now: Instant,
     ) -> Result<Looked, Failure> {
-        let Some(connection) = self.links.get(link) else { return Ok(Looked::More) };
+        let Some(connection) = self.link(link) else { return Ok(Looked::More) };
         let (request, outstanding) = (connection.awaiting(), connection.left);
         let Some(api) = Api::from_key(request.api) else { return Ok(Looked::More) };
         let inbox = self.inbox(link);
@@ -77,7 +77,7 @@ impl Control<'_> {
             }
             let deadline = now.after_millis(self.patience(Api::Fetch));
             let coordinator = self.state.cluster.coordinator();
-            if let Some(link) = self.links.get_mut(link) {
+            if let Some(link) = self.link_mut(link) {
                 link.answered(deadline);
                 link.failures = 0;
                 if coordinator == Some(link.node) {
@@ -107,9 +107,7 @@ impl Control<'_> {
             }
             Err(_) => return Err(self.malformed()),
         };
-        let inbox = self.inbox(link);
-        inbox.progress = progress;
-        inbox.consume(input.len().saturating_sub(rest.len()) as u32);
+        self.inbox(link).advance(&progress, input.len().saturating_sub(rest.len()) as u32);
         outcome.map(|()| Looked::Moved)
     }
 
@@ -228,7 +226,7 @@ impl Control<'_> {
     pub(crate) fn requests_lost(&mut self, link: usize, now: Instant) {
         if link != CONTROL {
             self.drop_answer(link);
-            self.state.cluster.metadata.retry_once(self.config, &mut self.state.random, now);
+            self.doubt_metadata(now);
             self.state.plan = true;
             return;
         }
@@ -236,9 +234,7 @@ impl Control<'_> {
         *self.inbox(CONTROL) = Inbox::NEW;
         match api {
             Api::OffsetCommit => self.commit_lost(now),
-            Api::OffsetFetch => self.state.commit.fetch.retry(self.config, &mut self.state.random, now),
-            Api::FindCoordinator => self.state.cluster.find.retry(self.config, &mut self.state.random, now),
-            Api::Metadata => self.state.cluster.metadata.retry(self.config, &mut self.state.random, now),
+            Api::OffsetFetch | Api::FindCoordinator | Api::Metadata => self.retry(api, now),
             _ => {}
         }
         #[cfg(feature = "group")]

@@ -73,16 +73,16 @@ impl Control<'_> {
     ) -> bool {
         if failure != Failure::Told {
             self.report(index, now);
-            let idle = self.links.get(index).is_some_and(|link| link.phase == Phase::Up && link.is_idle());
+            let idle = self.link(index).is_some_and(|link| link.phase == Phase::Up && link.is_idle());
             self.disconnect(index, net, now);
             if idle && failure == Failure::Link {
                 // an idle connection that the broker closed is no failure
-                if let Some(link) = self.links.get_mut(index) {
+                if let Some(link) = self.link_mut(index) {
                     (link.failures, link.not_before) = (0, now);
                 }
             }
         }
-        let Cause::Error(error) = self.state.cause else { return false };
+        let Cause::Error(error) = &self.state.cause else { return false };
         // what does not concern this call waits for the next `poll`
         let concerns = match (op, error) {
             (Op::Event, _) => true,
@@ -97,11 +97,11 @@ impl Control<'_> {
         }
         // what is dropped here comes again while it lasts; what is fatal is the last word
         if error.is_fatal() || matches!(self.state.parked, Parked::Nothing) {
-            self.state.parked = Parked::Error(error);
+            self.state.parked = Parked::Error(*error);
         } else if let Error::Partition(error) = error {
             // but for a partition, which rests
             let place = (0..self.slots().len()).find(|&slot| self.short_name(slot) == (error.topic, error.partition));
-            if let Some(slot) = place.and_then(|slot| self.slots_mut().get_mut(slot)) {
+            if let Some(slot) = place.and_then(|slot| self.slot_mut(slot)) {
                 slot.set(Slot::UNTOLD);
                 self.state.news = true;
             }
@@ -142,7 +142,7 @@ impl Control<'_> {
     }
 
     pub(crate) fn connect_error(&self, index: usize, broken: Broken) -> Error {
-        let Some(link) = self.links.get(index) else { return Error::Timeout(Api::Metadata) };
+        let Some(link) = self.link(index) else { return Error::Timeout(Api::Metadata) };
         let api = Api::from_key(link.awaiting().api);
         let position = match index {
             CONTROL => self.state.inboxes.first(),
@@ -165,12 +165,12 @@ impl Control<'_> {
     /// Gives a connection up after a failure; it is made again after a while.
     fn disconnect<T: Transport + ?Sized>(&mut self, index: usize, net: &mut T, now: Instant) {
         net.abort(ConnectionId::new(index as u8));
-        let failures = self.links.get(index).map_or(0, |link| link.failures);
+        let failures = self.link(index).map_or(0, |link| link.failures);
         let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
         let wait = backoff(first, max, failures.min(u8::MAX.into()) as u8, &mut self.state.random);
-        let lost_answer = self.links.get(index).is_some_and(|link| link.awaiting().api != 0 || link.phase != Phase::Up);
+        let lost_answer = self.link(index).is_some_and(|link| link.awaiting().api != 0 || link.phase != Phase::Up);
         self.requests_lost(index, now);
-        self.leave_follower(self.links.get(index).map_or(0, |link| link.node));
+        self.leave_follower(self.link(index).map_or(0, |link| link.node));
         let cluster = &mut self.state.cluster;
         let Some(link) = self.links.get_mut(index) else { return };
         if let Some(node) = cluster.nodes.get_mut(link.node).filter(|_| lost_answer) {

@@ -46,6 +46,13 @@ impl Inbox {
         self.position = self.position.saturating_add(n);
     }
 
+    /// An item of `n` bytes is understood; `progress` says what comes next.
+    #[inline(never)] // here both are known to be apart, and no `memmove` is needed
+    pub fn advance(&mut self, progress: &Progress, n: u32) {
+        self.progress = *progress;
+        self.consume(n);
+    }
+
     /// Reads once, at most to the answer's end, so that the buffer never holds bytes of the next one. `need` bytes are
     /// wanted from `start` on: they are moved to the front when they do not fit behind it. `keep` bytes at the front of
     /// the buffer stay where they are.

@@ -1,6 +1,7 @@
 //! One connection: connecting, requests going out, frames coming in. Counters and enums, never borrows; the bytes of an
 //! answer lie in a buffer that is lent to it: the control connection has one of its own, the others share the window.
 use crate::error::ProtocolErrorKind;
+use crate::wire::primitives::copy;
 use crate::{ConnectionId, Instant, Transport, TransportError, TransportErrorKind};
 use core::task::{Context, Poll};
 
@@ -156,11 +157,11 @@ impl Link {
         }
     }
 
-    /// `tx` begins with the next `bytes` of the request.
-    pub fn fill(&mut self, tx: [u8; SEND_BUFFER], bytes: usize) {
-        self.tx = tx;
-        (self.out, self.sent) = (bytes as u16, 0);
-        self.unwritten = self.unwritten.saturating_sub(bytes as u32);
+    /// The next bytes of the request.
+    pub fn fill(&mut self, bytes: &[u8]) {
+        copy(&mut self.tx, bytes);
+        (self.out, self.sent) = (bytes.len() as u16, 0);
+        self.unwritten = self.unwritten.saturating_sub(bytes.len() as u32);
     }
 
     pub fn wants_filling(&self) -> bool {

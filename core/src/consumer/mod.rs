@@ -297,7 +297,7 @@ impl<'r, IO> Consumer<'r, IO> {
         for entry in offsets.iter_mut() {
             entry.timestamp = timestamp.unwrap_or(entry.timestamp.max(0));
             let found = control.find(entry.topic, entry.partition);
-            if let Some(slot) = found.and_then(|found| control.slots_mut().get_mut(found)) {
+            if let Some(slot) = found.and_then(|found| control.slot_mut(found)) {
                 slot.set(Slot::QUERIED);
             }
         }

@@ -159,7 +159,7 @@ impl<'c, IO> Records<'c, IO> {
         let (batch, slot) = (control.state.stream.batch, control.state.stream.slot().unwrap_or(usize::MAX));
         let [_, inbox] = &control.state.inboxes;
         let bytes = inbox.input(window).get(..control.state.stream.lent as usize).unwrap_or_default();
-        let position = control.slots().get(slot).map_or(-1, |slot| slot.position);
+        let position = control.slot(slot).map_or(-1, |slot| slot.position);
         Records { control, io, window, bytes, batch, partition, slot, position }
     }
 

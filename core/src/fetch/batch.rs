@@ -118,7 +118,7 @@ impl Control<'_> {
         (stream.fruitful, stream.malformed, stream.commit_wanted) = (true, false, false);
         self.look_ahead();
         self.state.first_slot = (index as u16).saturating_add(1);
-        if let Some(slot) = self.slots_mut().get_mut(index) {
+        if let Some(slot) = self.slot_mut(index) {
             slot.epoch = head.leader_epoch;
             slot.clear(Slot::END_REPORTED);
         }
@@ -201,7 +201,7 @@ impl Control<'_> {
         let (index, _) = self.wanted().filter(|_| over)?;
         self.release_lent(window);
         self.batch_done(index).ok()?;
-        let position = self.slots().get(index)?.position;
+        let position = self.slot(index)?.position;
         let input = self.window().input(window);
         let (_, (_, size, _)) = item(batch::entry(input)).ok()?;
         // the answer's last one is lent by a poll, which asks for more first
@@ -227,7 +227,7 @@ impl Control<'_> {
         let verdict = !core::mem::replace(&mut stream.streaming, false)
             || !self.config.check_crcs
             || stream.crc.value() == head.crc;
-        let Some(slot) = self.slots_mut().get_mut(index) else { return Ok(Step::Moved) };
+        let Some(slot) = self.slot_mut(index) else { return Ok(Step::Moved) };
         if !verdict {
             let at = slot.acked;
             self.abandon_partition(0);
@@ -246,7 +246,7 @@ impl Control<'_> {
 
     /// The partition's position may have come to the end of its log.
     fn check_end(&mut self) {
-        let Some(slot) = self.state.stream.slot().and_then(|slot| self.slots_mut().get_mut(slot)) else { return };
+        let Some(slot) = self.state.stream.slot().and_then(|slot| self.slot_mut(slot)) else { return };
         let at_end = slot.high_watermark >= 0 && slot.position >= slot.high_watermark && slot.phase == Phase::Ready;
         if !at_end {
             slot.clear(Slot::END_REPORTED | Slot::END);

@@ -56,7 +56,7 @@ impl Control<'_> {
         op: &Op<'_, '_>,
         now: Instant,
     ) -> Result<(), Failure> {
-        let Some(link) = self.links.get(index) else { return Ok(()) };
+        let Some(link) = self.link(index) else { return Ok(()) };
         match link.phase {
             LinkPhase::Closing | LinkPhase::Connecting => return Ok(()),
             LinkPhase::Down => {
@@ -68,7 +68,7 @@ impl Control<'_> {
                 };
                 let Some(node) = node else { return Ok(()) };
                 let deadline = now.after(self.config.socket_connection_setup_timeout);
-                let Some(link) = self.links.get_mut(index) else { return Ok(()) };
+                let Some(link) = self.link_mut(index) else { return Ok(()) };
                 link.node = node;
                 if now >= not_before {
                     (link.phase, link.deadline) = (LinkPhase::Connecting, deadline);
@@ -140,14 +140,14 @@ impl Control<'_> {
             }
             return self.send(index, Api::ListOffsets, versions.get(Api::ListOffsets).unwrap_or(0), op, now);
         }
-        let visited = self.links.get(index).is_some_and(|link| link.visited);
+        let visited = self.link(index).is_some_and(|link| link.visited);
         if let Some(next) = shared.filter(|_| visited || !demand.fetch) {
             if let Some(link) = self.links.get_mut(index) {
                 (link.phase, link.deadline) = (LinkPhase::Closing, now.after(self.config.reconnect_backoff_max));
                 link.node = next; // from here on, or the first of the leaders would be next every time
             }
         } else if demand.fetch && !asks {
-            if let Some(link) = self.links.get_mut(index) {
+            if let Some(link) = self.link_mut(index) {
                 link.visited = true;
             }
             self.list(index, Api::Fetch, |slot| slot.is_fetchable());
@@ -233,7 +233,7 @@ impl Control<'_> {
 
     /// Marks what the next request on the connection lists.
     fn list(&mut self, index: usize, api: Api, wanted: impl Fn(&Slot) -> bool) {
-        let node = self.links.get(index).map_or(0, |link| link.node);
+        let node = self.link(index).map_or(0, |link| link.node);
         let id = self.state.cluster.nodes.get(node).map(|node| node.id);
         for slot in self.slots_mut() {
             let leads = Some(slot.leader) == id;
@@ -260,7 +260,7 @@ impl Control<'_> {
         net.abort(ConnectionId::new(index as u8));
         self.drop_answer(index);
         let deadline = now.after(self.config.socket_connection_setup_timeout);
-        if let Some(link) = self.links.get_mut(index) {
+        if let Some(link) = self.link_mut(index) {
             link.reset();
             (link.phase, link.deadline) = (LinkPhase::Connecting, deadline);
         }

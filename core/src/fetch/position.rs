@@ -13,7 +13,7 @@ impl Control<'_> {
     /// The partition is told and rests until a `seek`.
     pub(crate) fn rest(&mut self, slot: usize, offset: i64, next: i64, kind: PartitionErrorKind) -> Failure {
         let (topic, partition) = self.short_name(slot);
-        if let Some(slot) = self.slots_mut().get_mut(slot) {
+        if let Some(slot) = self.slot_mut(slot) {
             slot.phase = Phase::Rest;
         }
         self.state.plan = true;
@@ -23,7 +23,7 @@ impl Control<'_> {
     /// A position found in the log or in a commit: nothing was handed out from there yet, nothing is to be committed.
     pub(crate) fn start_at(&mut self, slot: usize, offset: i64, epoch: i32) {
         self.state.plan = true;
-        let Some(slot) = self.slots_mut().get_mut(slot) else { return };
+        let Some(slot) = self.slot_mut(slot) else { return };
         (slot.position, slot.acked, slot.epoch) = (offset, offset, epoch);
         // within the leader's own epoch nothing can have been truncated
         let moved = epoch >= 0 && slot.leader_epoch >= 0 && epoch != slot.leader_epoch;
@@ -37,7 +37,7 @@ impl Control<'_> {
         let (topic, partition) = self.short_name(slot);
         info!("{}-{}: no valid position, {:?}: {:?}", topic, partition, why, policy);
         self.state.plan = true;
-        let Some(entry) = self.slots_mut().get_mut(slot) else { return Ok(()) };
+        let Some(entry) = self.slot_mut(slot) else { return Ok(()) };
         entry.epoch = -1;
         match policy {
             OffsetReset::None => {
@@ -70,7 +70,7 @@ impl Control<'_> {
 
     fn offsets_row(&mut self, link: usize, row: Row, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Failure> {
         let Some(found) = self.row_slot(link, row.partition) else { return Ok(()) };
-        let Some(slot) = self.slots().get(found).copied() else { return Ok(()) };
+        let Some(slot) = self.slot(found).copied() else { return Ok(()) };
         if row.error != 0 {
             return self.partition_error(found, Api::ListOffsets, ErrorCode(row.error), now);
         }
@@ -86,7 +86,7 @@ impl Control<'_> {
                     (entry.timestamp, entry.leader_epoch) = (row.timestamp, row.epoch);
                 }
             }
-            if let Some(slot) = self.slots_mut().get_mut(found) {
+            if let Some(slot) = self.slot_mut(found) {
                 slot.clear(Slot::QUERIED | Slot::ASKED);
             }
         } else if slot.phase == Phase::Reset && !slot.is(Slot::STALE) && row.offset >= 0 {
@@ -117,7 +117,7 @@ impl Control<'_> {
     fn validated(&mut self, found: usize, row: Row) -> Result<(), Failure> {
         let policy = self.config.auto_offset_reset;
         let room = matches!(self.state.parked, Parked::Nothing); // otherwise asked again when what is parked was told
-        let Some(slot) = self.slots_mut().get_mut(found).filter(|slot| slot.phase == Phase::Validate && room) else {
+        let Some(slot) = self.slot_mut(found).filter(|slot| slot.phase == Phase::Validate && room) else {
             return Ok(());
         };
         if row.offset >= slot.position && row.epoch >= 0 {
@@ -149,7 +149,7 @@ impl Control<'_> {
         now: Instant,
     ) -> Result<(), Failure> {
         let (topic, partition) = self.short_name(found);
-        let Some(slot) = self.slots_mut().get_mut(found) else { return Ok(()) };
+        let Some(slot) = self.slot_mut(found) else { return Ok(()) };
         if api == Api::Fetch && core::mem::take(&mut slot.replica) != 0 {
             self.state.plan = true;
             return Ok(()); // a follower lags behind: only what the leader says counts
@@ -173,7 +173,7 @@ impl Control<'_> {
                 if matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_LEADER_EPOCH) {
                     slot.set(Slot::DOUBTED);
                 }
-                self.state.cluster.metadata.retry_once(self.config, &mut self.state.random, now);
+                self.doubt_metadata(now);
                 self.state.plan = true;
                 if matches!(
                     code,

@@ -144,7 +144,7 @@ impl Control<'_> {
     /// What the position of a partition will be when all that is being read of it is handed out.
     pub(crate) fn fetch_offset(&self, link: usize, slot: &Slot) -> i64 {
         let stream = &self.state.stream;
-        let current = stream.slot().and_then(|current| self.slots().get(current));
+        let current = stream.slot().and_then(|current| self.slot(current));
         match current {
             Some(current)
                 if usize::from(self.state.owner) == link
@@ -159,7 +159,7 @@ impl Control<'_> {
 
     /// What was handed out up to here is done with, if that is how the application commits.
     pub(crate) fn acknowledge_lent(&mut self) {
-        let lent = self.state.lent_slot.checked_sub(1).and_then(|slot| self.slots().get(usize::from(slot)));
+        let lent = self.state.lent_slot.checked_sub(1).and_then(|slot| self.slot(usize::from(slot)));
         if let (Some(position), false) = (lent.map(|slot| slot.position), self.config.auto_commit_marks) {
             self.acknowledge(position);
         }
@@ -207,7 +207,7 @@ impl Control<'_> {
     pub(crate) fn drop_verdict(&mut self) {
         let stream = &self.state.stream;
         let (unjudged, next) = (stream.streaming && self.config.check_crcs, stream.batch.next_offset());
-        let slot = stream.slot().and_then(|slot| self.slots_mut().get_mut(slot));
+        let slot = stream.slot().and_then(|slot| self.slot_mut(slot));
         if let Some(slot) = slot.filter(|slot| unjudged && slot.position == next && !slot.is(Slot::STALE)) {
             slot.position = next.saturating_sub(1);
             slot.set(Slot::STALE); // also for a Fetch that has left ahead
@@ -267,7 +267,7 @@ impl Control<'_> {
         let room = matches!(self.state.parked, Parked::Nothing);
         // due also on what was paused or has another leader behind its last record
         let due = |&index: &usize| {
-            let slot = self.slots().get(index);
+            let slot = self.slot(index);
             room && slot
                 .is_some_and(|slot| matches!(slot.phase, Phase::Ready | Phase::Validate) && !slot.is(Slot::STALE))
         };
@@ -298,7 +298,7 @@ impl Control<'_> {
     /// The partition whose records are being read, if it is still this connection's.
     pub(super) fn current(&self) -> Option<(usize, &Slot)> {
         let index = self.state.stream.slot()?;
-        let slot = self.slots().get(index).filter(|slot| slot.link == self.state.owner)?;
+        let slot = self.slot(index).filter(|slot| slot.link == self.state.owner)?;
         Some((index, slot))
     }
 
@@ -312,7 +312,7 @@ impl Control<'_> {
 
     /// Records of the current partition are dropped unread: those on their way behind them are void.
     pub(crate) fn void_current(&mut self) {
-        if let Some(slot) = self.state.stream.slot().and_then(|slot| self.slots_mut().get_mut(slot)) {
+        if let Some(slot) = self.state.stream.slot().and_then(|slot| self.slot_mut(slot)) {
             slot.set(Slot::STALE);
         }
     }
@@ -348,13 +348,13 @@ impl Control<'_> {
                 };
                 let owner = usize::from(self.state.owner);
                 self.throttle(owner, top.throttle, now);
-                if let Some(link) = self.links.get_mut(owner) {
+                if let Some(link) = self.link_mut(owner) {
                     link.starved = if top.throttle > 0 && top.topics == 0 { link.starved.saturating_add(1) } else { 0 };
                 }
                 self.state.stream.topics = top.topics;
                 self.state.stream.at = At::Topic;
                 if top.error != 0 {
-                    self.state.cluster.metadata.retry_once(self.config, &mut self.state.random, now);
+                    self.doubt_metadata(now);
                 }
             }
             At::Topic => {
@@ -427,7 +427,7 @@ impl Control<'_> {
         stream.skip = head.aborted.saturating_mul(16);
         stream.slot = 0;
         let Some(found) = found else { return Ok(Step::Moved) };
-        let Some(slot) = self.slots_mut().get_mut(found).filter(|slot| slot.link == owner && slot.is(Slot::LISTED))
+        let Some(slot) = self.slot_mut(found).filter(|slot| slot.link == owner && slot.is(Slot::LISTED))
         else {
             return Ok(Step::Moved); // not what was asked for
         };

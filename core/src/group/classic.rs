@@ -109,7 +109,7 @@ impl Control<'_> {
         let code = ErrorCode(self.inbox(CONTROL).error);
         let have = self.memory.len();
         let names = self.names.len();
-        let State { group, cluster, random, .. } = &mut *self.state;
+        let State { group, cluster, .. } = &mut *self.state;
         group.phase = Phase::Out;
         group.session_ends = now.after(self.config.session_timeout);
         match code {
@@ -146,13 +146,12 @@ impl Control<'_> {
             }
             ErrorCode::UNKNOWN_MEMBER_ID => {
                 self.lose_membership(true);
-                let State { group, random, .. } = &mut *self.state;
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
                 Ok(())
             }
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
                 cluster.lose_coordinator();
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
                 Ok(())
             }
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
@@ -160,7 +159,7 @@ impl Control<'_> {
             | ErrorCode::ILLEGAL_GENERATION
             | ErrorCode::REQUEST_TIMED_OUT
             | ErrorCode::UNKNOWN_SERVER_ERROR => {
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
                 Ok(())
             }
             code => self.give_up(Api::JoinGroup, code),
@@ -209,7 +208,7 @@ impl Control<'_> {
         let code = ErrorCode(self.inbox(CONTROL).error);
         let have = self.table.len();
         let needed = usize::from(self.state.slots_used).saturating_add(self.state.group.partitions_needed);
-        let State { group, cluster, random, plan, commit, .. } = &mut *self.state;
+        let State { group, cluster, plan, commit, .. } = &mut *self.state;
         *plan = true;
         if code == ErrorCode::NONE {
             if needed > have {
@@ -239,12 +238,12 @@ impl Control<'_> {
             ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
                 cluster.lose_coordinator();
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
             }
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
             | ErrorCode::REQUEST_TIMED_OUT
             | ErrorCode::UNKNOWN_SERVER_ERROR => {
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
             }
             code => return self.give_up(Api::SyncGroup, code),
         }
@@ -254,12 +253,12 @@ impl Control<'_> {
 
     /// The request that was out got no answer; the membership outlives the connection.
     pub(crate) fn group_request_lost(&mut self, api: Api, now: Instant) {
-        let State { group, random, .. } = &mut *self.state;
+        let group = &mut self.state.group;
         match api {
             Api::JoinGroup | Api::SyncGroup => {
                 group.phase = Phase::Out;
                 group.session_ends = now.after(self.config.session_timeout);
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
                 self.forget_leaders();
                 self.forget_group_topics();
             }

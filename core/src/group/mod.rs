@@ -292,7 +292,7 @@ impl Control<'_> {
 
     /// Adds or removes some; what is being read and lent stays with its partition.
     fn change_slots(&mut self, change: &mut dyn FnMut(&mut [Slot], &mut u16)) {
-        let key = |at: Option<usize>| at.and_then(|at| self.slots().get(at)).map(|slot| (slot.topic, slot.partition));
+        let key = |at: Option<usize>| at.and_then(|at| self.slot(at)).map(|slot| (slot.topic, slot.partition));
         let lent = self.state.lent_slot.checked_sub(1).map(usize::from);
         let (read, lent) = (key(self.state.stream.slot()), key(lent));
         change(self.table, &mut self.state.slots_used);
@@ -336,7 +336,7 @@ impl Control<'_> {
     /// Takes the assignment that waits behind the table.
     fn take_assignment(&mut self) {
         let moved = self.revoke(|_, slot| !slot.is(Slot::GIVEN));
-        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::GIVEN)); // of what is kept nothing is told
+        self.exchange(Slot::GIVEN, 0); // of what is kept nothing is told
         let first = usize::from(self.state.slots_used);
         // a broker that assigns repeats what is new when it hears that the rest is given up
         let later = moved && self.is_next_gen();
@@ -359,7 +359,7 @@ impl Control<'_> {
         for at in 0..self.slots().len() {
             // a position that was saved
             if let Some(&Slot { position: position @ 0.., epoch, phase: partitions::Phase::Committed, .. }) =
-                self.slots().get(at)
+                self.slot(at)
             {
                 self.start_at(at, position, epoch);
             }
@@ -467,10 +467,10 @@ impl Control<'_> {
     /// Leaves, so that another member gets what we cannot have or do, and joins again after a while.
     pub(super) fn resign(&mut self, failures: u8, now: Instant) {
         self.lose_membership(false);
-        let State { group, random, .. } = &mut *self.state;
+        let group = &mut self.state.group;
         group.leaving = true;
         group.job.failures = failures;
-        group.job.retry(self.config, random, now);
+        self.retry(Api::JoinGroup, now);
         self.forget_group_topics();
     }
 

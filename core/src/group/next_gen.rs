@@ -332,8 +332,8 @@ impl Control<'_> {
 
     /// No answer, or none that helps: what the broker knows of us is not known.
     fn beat_again(&mut self, now: Instant) {
-        let State { group, random, .. } = &mut *self.state;
-        group.job.retry(self.config, random, now);
+        self.retry(Api::JoinGroup, now);
+        let group = &mut self.state.group;
         if group.phase == Phase::Joining {
             group.phase = Phase::Out;
         } else {

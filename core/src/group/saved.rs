@@ -134,7 +134,7 @@ impl Control<'_> {
 
     /// The answer to the Heartbeat that asks whether we are still a member.
     pub(super) fn returned(&mut self, code: ErrorCode, sent: Instant, now: Instant) -> Result<(), Failure> {
-        let State { group, random, cluster, .. } = &mut *self.state;
+        let State { group, cluster, .. } = &mut *self.state;
         match code {
             ErrorCode::NONE => {
                 (group.phase, group.synced) = (Phase::Stable, true);
@@ -157,7 +157,7 @@ impl Control<'_> {
                 if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
                     cluster.lose_coordinator();
                 }
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
             }
         }
         Ok(())
