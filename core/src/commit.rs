@@ -13,8 +13,8 @@ use crate::wire::answer::Item;
 use crate::{strings, Api, Error, ErrorCode, Instant, TopicName};
 
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Commit {
-    pub job: Job,
     pub in_flight: bool,
     /// Its result is awaited as an event.
     pub announce: bool,
@@ -28,18 +28,19 @@ pub(crate) struct Commit {
     pub awaited: bool,
     /// The result waits to be handed out.
     pub finished: bool,
-    /// The worst answer of this commit: code, partition and the topic's entry plus 1.
-    pub code: i16,
-    partition: i32,
-    topic: u16,
-    /// Next automatic commit; 0 not armed.
-    pub auto_at: Instant,
-    /// OffsetFetch.
-    pub fetch: Job,
     /// The OffsetFetch that is out answers the application.
     pub queried: bool,
     /// What the application asked for is answered.
     pub answered: bool,
+    /// The worst answer of this commit: code, partition and the topic's entry plus 1.
+    pub code: i16,
+    topic: u16,
+    partition: i32,
+    pub job: Job,
+    /// OffsetFetch.
+    pub fetch: Job,
+    /// Next automatic commit; 0 not armed.
+    pub auto_at: Instant,
 }
 
 impl Commit {
@@ -130,8 +131,7 @@ impl Control<'_> {
 
     /// Lists what the commit that is being sent covers. False: nothing.
     pub(crate) fn list_commit(&mut self) -> bool {
-        let any =
-            core::mem::take(&mut self.state.commit.positions) && self.exchange(Slot::DIRTY, Slot::COMMITTING);
+        let any = core::mem::take(&mut self.state.commit.positions) && self.exchange(Slot::DIRTY, Slot::COMMITTING);
         let commit = &mut self.state.commit;
         commit.sent_explicit = !any && core::mem::take(&mut commit.explicit);
         commit.job.wanted = commit.explicit;

@@ -424,8 +424,7 @@ fn choose<T: Transport + ?Sized>(
         if usize::from(c.state.owner) == index {
             continue;
         }
-        let Some(link) = c.link_mut(index).filter(|link| link.phase == Phase::Up && link.awaiting().api != 0)
-        else {
+        let Some(link) = c.link_mut(index).filter(|link| link.phase == Phase::Up && link.awaiting().api != 0) else {
             continue;
         };
         let mut read = Ok(true);

@@ -19,6 +19,7 @@ pub(crate) enum Phase {
 
 /// One assigned partition. `acked <= position` but after a seek; all offsets are the next one, not the last.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Slot {
     /// Entry in the topics' arena.
     pub topic: u16,
@@ -31,18 +32,18 @@ pub(crate) struct Slot {
     /// Refreshes in a row that named an older leader epoch.
     pub older_epochs: u8,
     pub partition: i32,
-    /// The next offset to be lent.
-    pub position: i64,
-    /// What may be committed.
-    pub acked: i64,
-    /// -1 unknown.
-    pub high_watermark: i64,
     /// Node id, -1 unknown.
     pub leader: i32,
     /// -1 unknown.
     pub leader_epoch: i32,
     /// Leader epoch of the last batch, -1 unknown.
     pub epoch: i32,
+    /// The next offset to be lent.
+    pub position: i64,
+    /// What may be committed.
+    pub acked: i64,
+    /// -1 unknown.
+    pub high_watermark: i64,
 }
 
 impl Slot {

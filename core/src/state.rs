@@ -33,60 +33,61 @@ pub(crate) enum Mode {
 
 /// All zero when new, so that the static it lies in needs no flash.
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct State {
-    pub cluster: Cluster,
-    pub commit: Commit,
-    #[cfg(feature = "group")]
-    pub group: Group,
-    pub stream: Stream,
-    /// Of the control connection, and of the window.
-    pub inboxes: [Inbox; 2],
-    pub random: Random,
     pub mode: Mode,
-    pub slots_used: u16,
-    pub names_used: u16,
     /// The connection whose answer is in the window; 0 none.
     pub owner: u8,
     /// A superloop called `poll` last.
     pub polled: bool,
-    /// What a superloop has asked and goes on asking; 0 nothing.
-    pub question: u32,
-    /// Slot of what was lent last, plus 1, and whether its CRC was checked or is not to be.
-    pub lent_slot: u16,
     pub lent_judged: bool,
-    /// The slot after the last that brought records: the next Fetch begins there.
-    pub first_slot: u16,
     /// Counts changes of the tables of slots and of names.
     pub tables: u8,
     /// Something changed that may call for other requests.
     pub plan: bool,
     /// The drive loop stopped for others' sake, not for want of work.
     pub busy: bool,
-    /// When planning is worth it though nothing changed.
-    pub plan_at: Instant,
-    /// Last time a blocking consumer tended its connections between two records.
-    pub tended: Instant,
     /// Records until the clock is read again.
     pub tend_in: u8,
     /// So many were passed over before.
     pub quick: u8,
-    /// Until then partitions are fetched from followers, and `rackless` holds; 0: none is.
-    pub follow_until: Instant,
     /// Leaders are not told our rack.
     pub rackless: bool,
-    /// The window's answer last brought bytes.
-    pub arrived: Instant,
     /// A partition is [`Slot::END`] or [`Slot::UNTOLD`].
     pub news: bool,
     /// The connection whose answer was in the window last.
     pub served: u8,
     /// Answers without records in a row.
     pub barren: u8,
+    pub slots_used: u16,
+    pub names_used: u16,
+    /// Slot of what was lent last, plus 1, and whether its CRC was checked or is not to be.
+    pub lent_slot: u16,
+    /// The slot after the last that brought records: the next Fetch begins there.
+    pub first_slot: u16,
+    /// What a superloop has asked and goes on asking; 0 nothing.
+    pub question: u32,
+    pub stream: Stream,
+    /// Of the control connection, and of the window.
+    pub inboxes: [Inbox; 2],
+    pub commit: Commit,
+    /// When planning is worth it though nothing changed.
+    pub plan_at: Instant,
+    /// Last time a blocking consumer tended its connections between two records.
+    pub tended: Instant,
+    /// Until then partitions are fetched from followers, and `rackless` holds; 0: none is.
+    pub follow_until: Instant,
+    /// The window's answer last brought bytes.
+    pub arrived: Instant,
+    /// A superloop's `close` ends here; 0 it has not begun.
+    pub close_at: Instant,
+    pub random: Random,
+    #[cfg(feature = "group")]
+    pub group: Group,
+    pub cluster: Cluster,
     pub parked: Parked,
     /// Of a [`Failure`](crate::connection::failure::Failure) that is on its way.
     pub cause: Cause,
-    /// A superloop's `close` ends here; 0 it has not begun.
-    pub close_at: Instant,
 }
 
 /// An error that arose while the application waited for something else. Not an `Option`: its `None` would not be all zero.

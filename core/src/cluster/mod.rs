@@ -41,17 +41,11 @@ pub(crate) fn backoff(first: Duration, max: Duration, failures: u8, random: &mut
 }
 
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Cluster {
-    pub nodes: Nodes,
-    pub metadata: Job,
-    /// FindCoordinator.
-    pub find: Job,
-    /// Node id of the coordinator, while [`Self::coordinator_known`].
-    coordinator: i32,
     pub coordinator_known: bool,
     /// How often in a row a coordinator that was named has not answered, and since when; told or begun.
     pub unreached: u8,
-    pub unreached_since: Instant,
     /// Entry of `bootstrap.servers` in use, and how many places were tried since the last success.
     bootstrap: u8,
     tried: u8,
@@ -61,15 +55,22 @@ pub(crate) struct Cluster {
     named: bool,
     /// Leaders were missing from the table, and all brokers are being asked for again.
     again: bool,
-    pub refresh_at: Instant,
-    /// Since when Metadata does not know a topic or a partition; 0 it does.
-    unknown_since: Instant,
     /// What is to be reported: code, the topic's entry, partition or -1.
     report: i16,
     report_topic: u16,
+    /// Node id of the coordinator, while [`Self::coordinator_known`].
+    coordinator: i32,
     report_partition: i32,
     /// The range of a needed API that the broker does not share with us.
     mismatch: (i16, i16, i16),
+    pub unreached_since: Instant,
+    pub refresh_at: Instant,
+    /// Since when Metadata does not know a topic or a partition; 0 it does.
+    unknown_since: Instant,
+    pub metadata: Job,
+    /// FindCoordinator.
+    pub find: Job,
+    pub nodes: Nodes,
 }
 
 /// A topic that Metadata does not know is reported after this long: brokers need a moment to agree on a new one.
@@ -132,7 +133,14 @@ impl Control<'_> {
     /// What an API's job asks for is asked for again, after `retry.backoff.ms` and its doublings.
     #[inline(never)]
     pub(crate) fn retry(&mut self, api: Api, now: Instant) {
-        let State { cluster, commit, random, #[cfg(feature = "group")] group, .. } = &mut *self.state;
+        let State {
+            cluster,
+            commit,
+            random,
+            #[cfg(feature = "group")]
+            group,
+            ..
+        } = &mut *self.state;
         let job = match api {
             Api::Metadata => &mut cluster.metadata,
             Api::FindCoordinator => &mut cluster.find,

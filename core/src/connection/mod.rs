@@ -43,27 +43,32 @@ impl Pending {
 
 /// `sent <= out <= tx.len()`; `head_len <= 8`.
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Link {
     pub phase: Phase,
     /// Index of the node it is for, from 1; 0 none.
     pub node: u8,
+    head_len: u8,
+    pub tables: u8,
+    /// It has fetched since it was made.
+    pub visited: bool,
+    /// Throttled answers without any partition in a row.
+    pub starved: u8,
     /// In a row.
     pub failures: u16,
-    head_len: u8,
-    head: [u8; 8],
-    /// Of the frame being read, bytes that have not arrived.
-    pub left: u32,
-    /// In the order of their answers: at most one ahead of the one being answered.
-    pub pending: [Pending; 2],
-    pub correlation: i32,
     /// Bytes of the request in `tx`, how many of them are sent, and how many more must be written.
     out: u16,
     sent: u16,
-    pub unwritten: u32,
     /// The slot it begins with, and which state of the tables it was begun over: it is written in several fills.
     pub first_slot: u16,
-    pub tables: u8,
+    /// Of the frame being read, bytes that have not arrived.
+    pub left: u32,
+    pub correlation: i32,
+    pub unwritten: u32,
     pub size: u32,
+    head: [u8; 8],
+    /// In the order of their answers: at most one ahead of the one being answered.
+    pub pending: [Pending; 2],
     /// Not before: reconnecting, or the next request after a throttle.
     pub not_before: Instant,
     /// The answer, the connect or the close is late from here on.
@@ -71,10 +76,6 @@ pub(crate) struct Link {
     pub sent_at: Instant,
     /// Since when it cannot be made or does not last, or was last reported so.
     pub failing_since: Instant,
-    /// It has fetched since it was made.
-    pub visited: bool,
-    /// Throttled answers without any partition in a row.
-    pub starved: u8,
     pub tx: [u8; SEND_BUFFER],
 }
 

@@ -53,9 +53,7 @@ impl Consumer<'_, Superloop> {
         }
         match state.question {
             0 => control.next_timeout(&Op::Event, false, now),
-            _ if control.any(Slot::QUERIED) => {
-                control.next_timeout(&Op::Offsets(&mut []), false, now)
-            }
+            _ if control.any(Slot::QUERIED) => control.next_timeout(&Op::Offsets(&mut []), false, now),
             _ => control.next_timeout(&Op::Committed(&mut []), true, now),
         }
     }

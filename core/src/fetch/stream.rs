@@ -27,6 +27,7 @@ pub(super) enum At {
 
 /// Where we are in an answer. `taken <= lent <= batch_left`.
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Stream {
     pub(super) at: At,
     /// The batch does not fit the window.
@@ -42,30 +43,30 @@ pub(crate) struct Stream {
     /// A commit was asked for that waits for the verdict.
     pub(super) commit_wanted: bool,
     version: u8,
+    /// Index of the slot plus 1; 0: nobody wants what comes.
+    slot: u16,
     topics: u32,
     partitions: u32,
     /// Bytes to drop.
     pub(super) skip: u32,
     /// Bytes of the partition's records behind this batch.
     pub(super) field: u32,
-    pub batch: Batch,
     /// Bytes of this batch's records that are not consumed.
     pub(super) batch_left: u32,
-    pub(super) crc: Crc32c,
-    /// Index of the slot plus 1; 0: nobody wants what comes.
-    slot: u16,
     /// Bytes of records that are lent, and how many of them were taken.
     pub lent: u32,
     pub taken: u32,
-    /// What was acknowledged of a batch whose verdict is not in; -1 nothing.
-    pub(super) judged_later: i64,
     /// A record larger than the window: bytes of its head at the window's front, of its value and of its headers to come.
     pub pinned: u32,
     pub value_left: u32,
     pub(super) tail: u32,
-    pub large_offset: i64,
     /// Bytes of a large record of which the application has read none; 0 it has.
     pub unread: u32,
+    /// What was acknowledged of a batch whose verdict is not in; -1 nothing.
+    pub(super) judged_later: i64,
+    pub large_offset: i64,
+    pub(super) crc: Crc32c,
+    pub batch: Batch,
 }
 
 /// What a step came to.
@@ -427,8 +428,7 @@ impl Control<'_> {
         stream.skip = head.aborted.saturating_mul(16);
         stream.slot = 0;
         let Some(found) = found else { return Ok(Step::Moved) };
-        let Some(slot) = self.slot_mut(found).filter(|slot| slot.link == owner && slot.is(Slot::LISTED))
-        else {
+        let Some(slot) = self.slot_mut(found).filter(|slot| slot.link == owner && slot.is(Slot::LISTED)) else {
             return Ok(Step::Moved); // not what was asked for
         };
         if slot.is(Slot::STALE) || slot.phase != Phase::Ready {

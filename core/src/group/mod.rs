@@ -69,16 +69,12 @@ pub(crate) enum Handover {
 const INVENTED: usize = 26;
 
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Group {
     pub phase: Phase,
     pub handover: Handover,
     /// The partitions are lost already: nothing of them is committed.
     pub lost: bool,
-    #[cfg(feature = "group-consumer")]
-    pub next: next_gen::NextGen,
-    /// Since when another member holds our instance id; 0 it does not.
-    #[cfg(feature = "group-consumer")]
-    unreleased_since: Instant,
     /// Join again at the next `poll`.
     pub rejoin: bool,
     /// An assignment waits behind the table until nothing is lent.
@@ -92,13 +88,6 @@ pub(crate) struct Group {
     /// A broker's final word; nothing is tried any more.
     pub fatal: bool,
     member_len: u8,
-    member: [u8; MEMBER_ID_BYTES],
-    invented: [u8; INVENTED],
-    pub generation: i32,
-    /// The one in which we got what we have, or had before we joined again, plus 1; 0 we have nothing.
-    owned: i32,
-    /// Of the answer that is being read.
-    answer: i32,
     /// The assignor that the group has chosen: its place in our list plus 1, 0 none of ours.
     assignor: u8,
     /// We are the group's leader.
@@ -107,6 +96,17 @@ pub(crate) struct Group {
     postponed: bool,
     /// The assignment names topics that are not subscribed.
     strange: bool,
+    /// How many partitions are remembered behind the assigned ones: who leads them, which of them we had, and which are
+    /// [`Slot::GIVEN`] by an assignment that is not taken yet.
+    pub cached: u16,
+    #[cfg(feature = "group-sticky")]
+    claimed_topic: u16,
+    invented: [u8; INVENTED],
+    pub generation: i32,
+    /// The one in which we got what we have, or had before we joined again, plus 1; 0 we have nothing.
+    owned: i32,
+    /// Of the answer that is being read.
+    answer: i32,
     /// How many members the assignment is to be computed for; 0 none.
     pub members: u32,
     /// Bytes of other members in the group memory, and bytes they need.
@@ -115,21 +115,22 @@ pub(crate) struct Group {
     /// Names or partitions that did not fit.
     names_needed: usize,
     partitions_needed: usize,
-    /// How many partitions are remembered behind the assigned ones: who leads them, which of them we had, and which are
-    /// [`Slot::GIVEN`] by an assignment that is not taken yet.
-    pub cached: u16,
-    /// Of the member whose claims are being read, and the topic's entry plus 1.
-    #[cfg(feature = "group-sticky")]
-    pub claims: crate::wire::claims::Claims,
-    #[cfg(feature = "group-sticky")]
-    claimed_topic: u16,
+    #[cfg(feature = "group-consumer")]
+    pub next: next_gen::NextGen,
     pub job: Job,
+    /// Since when another member holds our instance id; 0 it does not.
+    #[cfg(feature = "group-consumer")]
+    unreleased_since: Instant,
     pub heartbeat_at: Instant,
     /// Without an answer until then the membership is over.
     pub session_ends: Instant,
     /// The last `poll`.
     pub polled: Instant,
     pub handover_ends: Instant,
+    /// Of the member whose claims are being read, and the topic's entry plus 1.
+    #[cfg(feature = "group-sticky")]
+    pub claims: crate::wire::claims::Claims,
+    member: [u8; MEMBER_ID_BYTES],
 }
 
 impl Group {

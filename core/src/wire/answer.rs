@@ -6,9 +6,11 @@ use nom::Parser;
 
 /// Where one stands in an answer: the part that comes next, and how much the arrays around it still hold.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Progress {
     /// Which item comes next; 0 is the first, [`END`] says that there is none. The APIs number the parts between.
     pub part: u8,
+    pub flexible: Flexible,
     pub outer: u32,
     pub inner: u32,
     /// Bytes to drop before the next item.
@@ -17,7 +19,6 @@ pub(crate) struct Progress {
     pub left: u32,
     /// Tagged fields to drop before the next item.
     pub tags: u32,
-    pub flexible: Flexible,
     /// Partition, offset and epoch of a row of which the error comes later: OffsetFetch only.
     pub row: (i32, i64, i32),
 }
