@@ -24,8 +24,6 @@ pub(crate) struct Commit {
     pub explicit: bool,
     /// It is of the list, the one that is out.
     pub sent_explicit: bool,
-    /// A superloop calls `commit_sync` until it has its result.
-    pub awaited: bool,
     /// The result waits to be handed out.
     pub finished: bool,
     /// The OffsetFetch that is out answers the application.
@@ -51,7 +49,6 @@ impl Commit {
         positions: false,
         explicit: false,
         sent_explicit: false,
-        awaited: false,
         finished: false,
         code: 0,
         partition: 0,
@@ -228,7 +225,7 @@ impl Control<'_> {
     #[cfg(feature = "group")]
     pub(crate) fn give_up_commit(&mut self) {
         self.refuse_commit(ErrorCode::ILLEGAL_GENERATION);
-        self.state.commit.awaited = false; // what is asked for from now on is another one
+        self.state.awaited = false; // what is asked for from now on is another one
         self.exchange(Slot::DIRTY, 0);
     }
 

@@ -162,14 +162,13 @@ impl Control<'_> {
                 if !self.state.news {
                     return None;
                 }
-                let due = self.slots().iter().position(|slot| slot.is(Slot::END | Slot::UNTOLD));
+                let due = self.slots().iter().position(|slot| slot.is(Slot::UNTOLD));
                 self.state.news = due.is_some();
                 let slot = self.slot_mut(due?)?;
-                let untold = slot.is(Slot::UNTOLD);
-                slot.clear(Slot::END | Slot::UNTOLD);
-                Some(match (untold, due? as u16) {
-                    (false, index) => Ok(Ready::End(index)),
-                    (true, index) => Err(self.rest(index.into(), -1, -1, PartitionErrorKind::NoOffset)),
+                slot.clear(Slot::UNTOLD);
+                Some(match slot.phase {
+                    partitions::Phase::Rest => Err(self.rest(due?, -1, -1, PartitionErrorKind::NoOffset)),
+                    _ => Ok(Ready::End(due? as u16)),
                 })
             }
             Op::Commit | Op::CommitOffsets(_) => self.state.commit.finished.then_some(Ok(Ready::Committed)),

@@ -71,13 +71,15 @@ impl Slot {
     pub const DOUBTED: u16 = 512;
     /// A query of the application about its offsets is open.
     pub const QUERIED: u16 = 1024;
-    /// `end of partition` is due.
-    pub const END: u16 = 2048;
+    /// The application was not told yet: that it has come to its log's end, or where it rests, mostly that it has no offset
+    /// to begin at.
+    pub const UNTOLD: u16 = 2048;
     /// The ListOffsets that lists it asks for the application, not for its position.
     pub const ASKED: u16 = 4096;
-    /// It rests, mostly as it has no offset to begin at, and the application was not told.
-    pub const UNTOLD: u16 = 8192;
+    /// The assignment that was taken last has brought it.
+    pub const ADDED: u16 = 8192;
     /// Named by the assignment that is being read or was read last, or behind the table by its successor's.
+    #[cfg_attr(not(feature = "group"), allow(dead_code))]
     pub const GIVEN: u16 = 16384;
     /// The group wants it back: nothing of it is handed out any more.
     pub const REVOKED: u16 = 32768;
@@ -156,7 +158,7 @@ impl Slot {
     pub fn jump(&mut self, position: i64) {
         self.position = position;
         self.set(Self::STALE);
-        self.clear(Self::END_REPORTED | Self::END | Self::UNTOLD);
+        self.clear(Self::END_REPORTED | Self::UNTOLD);
         self.phase = Phase::Ready;
     }
 }

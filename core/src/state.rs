@@ -40,6 +40,9 @@ pub(crate) struct State {
     pub owner: u8,
     /// A superloop called `poll` last.
     pub polled: bool,
+    /// It calls `commit_sync` until it has its result.
+    pub awaited: bool,
+    /// Of what was lent last the CRC was checked, or is not to be.
     pub lent_judged: bool,
     /// Counts changes of the tables of slots and of names.
     pub tables: u8,
@@ -53,7 +56,7 @@ pub(crate) struct State {
     pub quick: u8,
     /// Leaders are not told our rack.
     pub rackless: bool,
-    /// A partition is [`Slot::END`] or [`Slot::UNTOLD`].
+    /// A partition is [`Slot::UNTOLD`].
     pub news: bool,
     /// The connection whose answer was in the window last.
     pub served: u8,
@@ -61,7 +64,7 @@ pub(crate) struct State {
     pub barren: u8,
     pub slots_used: u16,
     pub names_used: u16,
-    /// Slot of what was lent last, plus 1, and whether its CRC was checked or is not to be.
+    /// Slot of what was lent last, plus 1.
     pub lent_slot: u16,
     /// The slot after the last that brought records: the next Fetch begins there.
     pub first_slot: u16,
@@ -156,6 +159,7 @@ impl State {
         names_used: 0,
         owner: 0,
         polled: false,
+        awaited: false,
         question: 0,
         lent_slot: 0,
         lent_judged: false,

@@ -44,7 +44,7 @@ pub(crate) fn backoff(first: Duration, max: Duration, failures: u8, random: &mut
 #[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Cluster {
     pub coordinator_known: bool,
-    /// How often in a row a coordinator that was named has not answered, and since when; told or begun.
+    /// How often in a row a coordinator that was named has not answered.
     pub unreached: u8,
     /// Entry of `bootstrap.servers` in use, and how many places were tried since the last success.
     bootstrap: u8,
@@ -55,14 +55,16 @@ pub(crate) struct Cluster {
     named: bool,
     /// Leaders were missing from the table, and all brokers are being asked for again.
     again: bool,
-    /// What is to be reported: code, the topic's entry, partition or -1.
+    /// What is to be reported: code, the topic's entry.
     report: i16,
     report_topic: u16,
     /// Node id of the coordinator, while [`Self::coordinator_known`].
     coordinator: i32,
+    /// Or -1.
     report_partition: i32,
     /// The range of a needed API that the broker does not share with us.
     mismatch: (i16, i16, i16),
+    /// Since when, or when that was told.
     pub unreached_since: Instant,
     pub refresh_at: Instant,
     /// Since when Metadata does not know a topic or a partition; 0 it does.

@@ -136,7 +136,8 @@ impl Control<'_> {
             Api::OffsetCommit if !self.state.commit.positions && !matches!(op, Op::CommitOffsets(_)) => {
                 // its caller has gone, and the list with it; the commit before it is over
                 let commit = &mut self.state.commit;
-                (commit.explicit, commit.awaited, commit.finished) = (false, false, true);
+                (commit.explicit, commit.finished) = (false, true);
+                self.state.awaited = false;
                 self.state.commit.job.done();
                 return Ok(true);
             }

@@ -49,6 +49,7 @@ pub(crate) struct Link {
     /// Index of the node it is for, from 1; 0 none.
     pub node: u8,
     head_len: u8,
+    /// Which state of the tables the request was begun over: it is written in several fills.
     pub tables: u8,
     /// It has fetched since it was made.
     pub visited: bool,
@@ -56,14 +57,15 @@ pub(crate) struct Link {
     pub starved: u8,
     /// In a row.
     pub failures: u16,
-    /// Bytes of the request in `tx`, how many of them are sent, and how many more must be written.
+    /// Bytes of the request in `tx`, and how many of them are sent.
     out: u16,
     sent: u16,
-    /// The slot it begins with, and which state of the tables it was begun over: it is written in several fills.
+    /// The slot that the request begins with.
     pub first_slot: u16,
     /// Of the frame being read, bytes that have not arrived.
     pub left: u32,
     pub correlation: i32,
+    /// Bytes of the request that are to be written into `tx`, of so many.
     pub unwritten: u32,
     pub size: u32,
     head: [u8; 8],

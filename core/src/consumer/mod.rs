@@ -269,7 +269,7 @@ impl<'r, IO> Consumer<'r, IO> {
                 let slots = table.get(..state.slots_used.into()).unwrap_or_default();
                 let partitions = |only| Partitions { slots, names, only };
                 match ready {
-                    Ready::Assigned => Event::Assigned(partitions(Slot::GIVEN)),
+                    Ready::Assigned => Event::Assigned(partitions(Slot::ADDED)),
                     Ready::Revoked => Event::Revoked(partitions(Slot::REVOKED)),
                     _ => Event::Lost(partitions(0)),
                 }

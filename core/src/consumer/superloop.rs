@@ -29,7 +29,8 @@ impl Consumer<'_, Superloop> {
         net: &mut T,
     ) -> Result<Option<Event<'_, Superloop>>, Error> {
         let commit = &mut self.storage.state.commit;
-        commit.awaited &= !commit.explicit && !commit.sent_explicit;
+        let explicit = commit.explicit || commit.sent_explicit;
+        self.storage.state.awaited &= !explicit;
         self.storage.state.polled = true;
         self.enter_poll(now);
         let (mut control, window, _) = self.halves();
@@ -48,7 +49,7 @@ impl Consumer<'_, Superloop> {
             let next = if control.has_left() { Instant::NEVER } else { control.next_timeout(&Op::Leave, true, now) };
             return next.min(state.close_at);
         }
-        if state.commit.awaited {
+        if state.awaited {
             return control.next_timeout(&Op::Commit, true, now);
         }
         match state.question {
@@ -102,7 +103,7 @@ impl Consumer<'_, Superloop> {
         net: &mut T,
         explicit: Option<&[PartitionOffset<'_>]>,
     ) -> Poll<Result<(), Error>> {
-        if !self.control().state.commit.awaited {
+        if !self.storage.state.awaited {
             if let Err(error) = self.ask_commit(explicit) {
                 return Poll::Ready(Err(error));
             }
@@ -110,7 +111,7 @@ impl Consumer<'_, Superloop> {
         let mut op = explicit.map_or(Op::Commit, Op::CommitOffsets);
         let result = self.run(now, net, &mut op, false);
         let result = result.map(|ready| committed(&mut self.control(), Some(ready?)));
-        self.control().state.commit.awaited = result.is_pending();
+        self.storage.state.awaited = result.is_pending();
         result
     }
 

@@ -247,11 +247,14 @@ impl Control<'_> {
     /// The partition's position may have come to the end of its log.
     fn check_end(&mut self) {
         let Some(slot) = self.state.stream.slot().and_then(|slot| self.slot_mut(slot)) else { return };
-        let at_end = slot.high_watermark >= 0 && slot.position >= slot.high_watermark && slot.phase == Phase::Ready;
+        if slot.phase != Phase::Ready {
+            return;
+        }
+        let at_end = slot.high_watermark >= 0 && slot.position >= slot.high_watermark;
         if !at_end {
-            slot.clear(Slot::END_REPORTED | Slot::END);
+            slot.clear(Slot::END_REPORTED | Slot::UNTOLD);
         } else if !slot.is(Slot::END_REPORTED) {
-            slot.set(Slot::END_REPORTED | Slot::END);
+            slot.set(Slot::END_REPORTED | Slot::UNTOLD);
             (self.state.news, self.state.stream.fruitful) = (true, true);
         }
     }

@@ -15,6 +15,7 @@ impl Control<'_> {
         let (topic, partition) = self.short_name(slot);
         if let Some(slot) = self.slot_mut(slot) {
             slot.phase = Phase::Rest;
+            slot.clear(Slot::UNTOLD);
         }
         self.state.plan = true;
         self.tell(PartitionError { topic, partition, offset, next, kind }.into())
@@ -28,7 +29,7 @@ impl Control<'_> {
         // within the leader's own epoch nothing can have been truncated
         let moved = epoch >= 0 && slot.leader_epoch >= 0 && epoch != slot.leader_epoch;
         slot.phase = if moved { Phase::Validate } else { Phase::Ready };
-        slot.clear(Slot::END_REPORTED | Slot::END);
+        slot.clear(Slot::END_REPORTED | Slot::UNTOLD);
     }
 
     /// Without a valid position: by the policy.

@@ -70,16 +70,19 @@ pub(crate) fn assign(assignor: Assignor, wants: Wants<'_>, memory: &mut [u8]) ->
 
 /// Takes partitions out of an assignment that [`Assignor::CooperativeSticky`] computed, when others than their new owner had
 /// them: those have to give them up first, by the assignment without them, and then the group rebalances again. `wants` and
-/// `memory` are as for [`assignments`].
-pub(crate) fn withhold_moving(wants: Wants<'_>, memory: &mut [u8]) {
+/// `memory` are as for [`assignments`]. `true`: there are some.
+pub(crate) fn withhold_moving(wants: Wants<'_>, memory: &mut [u8]) -> bool {
     let (front, partitions) = halves(memory);
     let mut plan = Plan { index: Index::of(wants, front), partitions, scratch: &mut [] };
+    let mut any = false;
     for (_, partition) in plan.index.partitions() {
         let (owner, claim) = plan.partition(partition);
         if claim != 0 && claim != owner {
             plan.give(partition, 0);
+            any = true;
         }
     }
+    any
 }
 
 /// All members, also those that get nothing, with the topics of which they get something, by name, and the partitions of those in

@@ -133,6 +133,10 @@ impl Control<'_> {
                     return Err(self.tell(capacity.into()));
                 }
                 (group.phase, group.generation, group.leads) = (Phase::Syncing, group.answer, group.members > 0);
+                #[cfg(feature = "group-sticky")]
+                {
+                    group.second_round = Instant::NEVER;
+                }
                 group.job.done();
                 if group.members > 0 && self.knows_less_than_the_group() {
                     self.state.cluster.metadata.want();

@@ -94,8 +94,8 @@ impl Control<'_> {
             self.resign(u8::MAX, now);
             return Err(self.tell(capacity.into()));
         }
-        if assignor == Assignor::CooperativeSticky {
-            assign::withhold_moving(wants, memory);
+        if assignor == Assignor::CooperativeSticky && assign::withhold_moving(wants, memory) {
+            self.state.group.second_round = now.after(self.config.max_poll_interval);
         }
         Ok(())
     }

@@ -99,6 +99,7 @@ pub(crate) struct Group {
     /// How many partitions are remembered behind the assigned ones: who leads them, which of them we had, and which are
     /// [`Slot::GIVEN`] by an assignment that is not taken yet.
     pub cached: u16,
+    /// Entry of the topic that is being read of a member's claims, plus 1.
     #[cfg(feature = "group-sticky")]
     claimed_topic: u16,
     invented: [u8; INVENTED],
@@ -117,6 +118,10 @@ pub(crate) struct Group {
     partitions_needed: usize,
     #[cfg(feature = "group-consumer")]
     pub next: next_gen::NextGen,
+    /// The leader withheld partitions and rebalances again by then. Before that whoever had them does, but a static member may
+    /// have died between the two, and who comes back in its place does not know that there is something to give up.
+    #[cfg(feature = "group-sticky")]
+    second_round: Instant,
     pub job: Job,
     /// Since when another member holds our instance id; 0 it does not.
     #[cfg(feature = "group-consumer")]
@@ -127,7 +132,7 @@ pub(crate) struct Group {
     /// The last `poll`.
     pub polled: Instant,
     pub handover_ends: Instant,
-    /// Of the member whose claims are being read, and the topic's entry plus 1.
+    /// Of the member that is being read.
     #[cfg(feature = "group-sticky")]
     pub claims: crate::wire::claims::Claims,
     member: [u8; MEMBER_ID_BYTES],
@@ -168,6 +173,8 @@ impl Group {
         claims: crate::wire::claims::Claims::NEW,
         #[cfg(feature = "group-sticky")]
         claimed_topic: 0,
+        #[cfg(feature = "group-sticky")]
+        second_round: Instant::NEVER,
         job: Job::NEW,
         heartbeat_at: Instant::from_millis(0),
         session_ends: Instant::from_millis(0),
@@ -337,7 +344,7 @@ impl Control<'_> {
     /// Takes the assignment that waits behind the table.
     fn take_assignment(&mut self) {
         let moved = self.revoke(|_, slot| !slot.is(Slot::GIVEN));
-        self.exchange(Slot::GIVEN, 0); // of what is kept nothing is told
+        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::ADDED)); // of what is kept nothing is told
         let first = usize::from(self.state.slots_used);
         // a broker that assigns repeats what is new when it hears that the rest is given up
         let later = moved && self.is_next_gen();
@@ -349,7 +356,7 @@ impl Control<'_> {
                 };
                 let &Slot { topic, partition, leader, leader_epoch, position, epoch, .. } = given;
                 let placed = Slot { leader, leader_epoch, position, epoch, ..Slot::new(topic, partition) };
-                let slot = Slot { flags: Slot::GIVEN, ..placed };
+                let slot = Slot { flags: Slot::ADDED, ..placed };
                 let assigned = table.get(..usize::from(*used)).unwrap_or_default();
                 if let Err(place) = partitions::find(assigned, topic, partition) {
                     // the table grows over one that was looked at
@@ -420,6 +427,11 @@ impl Control<'_> {
                 self.lose_membership(false);
             }
         }
+        #[cfg(feature = "group-sticky")]
+        if self.state.group.phase == Phase::Stable && now >= self.state.group.second_round {
+            self.state.group.second_round = Instant::NEVER;
+            self.state.group.rejoin = true;
+        }
         if polling {
             self.hand_over(now);
         }
@@ -438,7 +450,7 @@ impl Control<'_> {
         let commit_open = self.state.commit.is_open();
         let group = &self.state.group;
         match group.handover {
-            Handover::None if group.synced => self.take_assignment(),
+            Handover::None if group.synced && !group.assigned => self.take_assignment(),
             Handover::None if group.rejoin && group.phase == Phase::Stable => self.prepare_to_join(),
             Handover::Committing if !commit_open || now >= group.handover_ends => self.end_ownership(),
             _ => {}
@@ -624,6 +636,10 @@ impl Control<'_> {
         let mut next = Instant::NEVER;
         if self.has_session() {
             next = group.session_ends.min(group.polled.after(self.config.max_poll_interval));
+        }
+        #[cfg(feature = "group-sticky")]
+        if group.phase == Phase::Stable {
+            next = next.min(group.second_round);
         }
         if polling && group.handover == Handover::Committing {
             next = next.min(group.handover_ends);

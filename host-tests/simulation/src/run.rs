@@ -285,6 +285,10 @@ impl Run {
         self.trouble();
         self.heal();
         let settled = |run: &mut Run| {
+            if run.tasks.is_empty() {
+                // the last one was fenced by its own past: its coordinator was lost between JoinGroup and SyncGroup
+                run.start();
+            }
             let mut world = run.shared.borrow_mut();
             world.missing().is_none() && world.uncommitted().is_none()
         };

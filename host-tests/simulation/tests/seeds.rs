@@ -47,3 +47,18 @@ fn trouble_does_occur() {
 fn a_record_is_not_handed_out_again_because_its_leader_moves() {
     assert_eq!(run(68_212).violation, None);
 }
+
+/// A heartbeat of KIP-848 brought the next assignment while `Assigned` waited for an unfinished commit: it named what was kept.
+#[test]
+fn what_is_kept_is_not_assigned_again() {
+    for seed in [80_176, 85_025] {
+        assert_eq!(run(seed).violation, None);
+    }
+}
+
+/// A static member died between the two rebalances of a cooperative group, and its successor did not know that there was to be a
+/// second one: what was withheld stayed nobody's.
+#[test]
+fn what_a_leader_withholds_finds_its_owner_in_the_end() {
+    assert_eq!(run(61_719).violation, None);
+}
