@@ -11,7 +11,7 @@ use crate::partitions::Slot;
 use crate::state::{Control, Mode, State};
 use crate::wire::crc32c::Crc32c;
 use crate::wire::encode::Encoder;
-use crate::wire::primitives::{be_i32, be_i64, be_i8, count, item, string, Bytes, Parsed, Stop};
+use crate::wire::primitives::{be_i32, be_i8, count, fixed, item, string, Bytes, Parsed, Stop};
 use crate::{strings, Api, Capacity, Config, Error, ErrorCode, Instant, Resource, UsageError};
 use nom::Parser;
 
@@ -37,9 +37,8 @@ fn head(i: Bytes<'_>) -> Parsed<'_, Head<'_>> {
 }
 
 fn row(i: Bytes<'_>) -> Parsed<'_, Row<'_>> {
-    (string, be_i32, be_i64, be_i32)
-        .map(|(topic, partition, position, epoch)| Row { topic, partition, position, epoch })
-        .parse(i)
+    let (i, (topic, row)) = (string, fixed::<16>).parse(i)?;
+    Ok((i, Row { topic, partition: row.i32::<0>(), position: row.i64::<4>(), epoch: row.i32::<12>() }))
 }
 
 /// The rows behind the head, as far as they can be read.
