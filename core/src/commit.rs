@@ -320,9 +320,8 @@ impl Control<'_> {
                     ErrorCode::NONE => self.reset_position(found, crate::error::PartitionErrorKind::NoOffset),
                     code if is_retriable(code) => Ok(()), // still `Phase::Committed`
                     code => {
-                        let (topic, partition) = self.short_name(found);
                         let fatal = code == ErrorCode::GROUP_AUTHORIZATION_FAILED;
-                        Err(self.tell(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal }.into()))
+                        Err(self.refused_for(found, Api::OffsetFetch, code, fatal))
                     }
                 };
             }

@@ -82,7 +82,7 @@ pub(crate) fn drive<T: Transport + ?Sized>(
     c.state.busy = false;
     let (needed, have) = (c.links.len(), net.connections());
     if needed > have {
-        return Poll::Ready(Err(c.tell(Capacity { what: Resource::Connections, needed, have }.into())));
+        return Poll::Ready(Err(c.full(Capacity { what: Resource::Connections, needed, have })));
     }
     if let Some(window) = window.as_deref() {
         c.release_lent(window);
@@ -134,7 +134,6 @@ impl Control<'_> {
     }
 
     /// What is there without any I/O.
-    #[inline(never)]
     fn notice(&mut self, op: &mut Op<'_, '_>) -> Option<Result<Ready, Failure>> {
         match op {
             Op::Event => {
@@ -491,7 +490,7 @@ fn stream<T: Transport + ?Sized>(
         }
         if need as usize > window.len() {
             let capacity = Capacity { what: Resource::Window, needed: need as usize, have: window.len() };
-            c.tell(capacity.into());
+            c.full(capacity);
             return Err(Failure::Fatal);
         }
         let pinned = c.state.stream.pinned;

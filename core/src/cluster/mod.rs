@@ -502,8 +502,3 @@ impl Control<'_> {
         }
     }
 }
-
-/// About no topic.
-pub(crate) fn broker_error(api: Api, code: ErrorCode, fatal: bool) -> BrokerError {
-    BrokerError { api, code, topic: TopicName::NONE, partition: -1, fatal }
-}

@@ -99,7 +99,7 @@ impl Control<'_> {
                 return match full {
                     true => {
                         let capacity = Capacity { what, needed: buffer.len().saturating_add(1), have: buffer.len() };
-                        self.tell(capacity.into());
+                        self.full(capacity);
                         Err(Failure::Fatal)
                     }
                     false => Ok(Looked::More),
@@ -202,6 +202,7 @@ impl Control<'_> {
     }
 
     /// An answer is read to its end.
+    #[inline(never)] // in the walk of all answers it would cost more
     fn answered(&mut self, link: usize, api: Api, now: Instant) -> Result<Looked, Failure> {
         let result = match api {
             Api::ApiVersions => self.versions_done(link),

@@ -1,12 +1,12 @@
 //! What becomes of a connection that fails, and who hears of it: transient losses are mended in silence, lasting ones are told.
 use super::{Broken, Phase, CONTROL};
-use crate::cluster::{address, backoff, broker_error};
+use crate::cluster::{address, backoff};
 use crate::config::servers;
 use crate::drive::Op;
-use crate::error::{ConnectError, ProtocolError};
+use crate::error::{BrokerError, ConnectError, ProtocolError};
 use crate::partitions::Slot;
 use crate::state::{Control, Parked, State};
-use crate::{Api, ConnectionId, Error, ErrorCode, Instant, ProtocolErrorKind, TopicName, Transport};
+use crate::{Api, Capacity, ConnectionId, Error, ErrorCode, Instant, ProtocolErrorKind, TopicName, Transport};
 
 /// How a step failed. Why lies in [`State::cause`]: a public error is 64 bytes, which every `?` on its way would copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +36,23 @@ impl Control<'_> {
         Failure::Told
     }
 
+    /// Something does not fit.
+    #[inline(never)]
+    pub(crate) fn full(&mut self, capacity: Capacity) -> Failure {
+        self.tell(capacity.into())
+    }
+
     /// A broker refused, and not about a topic.
     #[inline(never)]
     pub(crate) fn refused(&mut self, api: Api, code: ErrorCode, fatal: bool) -> Failure {
-        self.tell(broker_error(api, code, fatal).into())
+        self.refused_for(usize::MAX, api, code, fatal)
+    }
+
+    /// The same about the partition of a slot.
+    #[inline(never)]
+    pub(crate) fn refused_for(&mut self, slot: usize, api: Api, code: ErrorCode, fatal: bool) -> Failure {
+        let (topic, partition) = self.short_name(slot);
+        self.tell(BrokerError { api, code, topic, partition, fatal }.into())
     }
 
     /// The connection is gone.

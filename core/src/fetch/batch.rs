@@ -85,7 +85,7 @@ impl Control<'_> {
             return Ok(Step::Moved);
         }
         let Some((index, slot)) = self.wanted() else {
-            self.abandon_partition(0);
+            self.abandon_partition();
             return Ok(Step::Moved);
         };
         let position = slot.position;
@@ -97,13 +97,10 @@ impl Control<'_> {
                 (stream.skip, stream.field) = (size, stream.field.saturating_sub(size));
             }
             Judged::Cut => {
-                self.abandon_partition(0);
+                self.abandon_partition();
                 self.look_ahead();
             }
-            Judged::Bad(next, kind) => {
-                self.abandon_partition(0);
-                return Err(self.rest(index, position, next, kind));
-            }
+            Judged::Bad(next, kind) => return Err(self.refuse(index, position, next, kind)),
         }
         self.state.stream.first_batch = false;
         Ok(Step::Moved)
@@ -143,7 +140,7 @@ impl Control<'_> {
             // a Fetch that has left ahead asks for what is behind these records
             self.drop_verdict();
             self.void_current();
-            self.abandon_partition(left);
+            self.abandon_partition();
             return Ok(Step::Moved);
         };
         let position = slot.position;
@@ -153,10 +150,8 @@ impl Control<'_> {
         }
         let input = self.window().input(window);
         let mine = input.get(..input.len().min(left as usize)).unwrap_or_default();
-        let bad = |this: &mut Self| {
-            this.abandon_partition(left);
-            Err(this.rest(index, position, head.next_offset(), PartitionErrorKind::Malformed))
-        };
+        let bad =
+            |this: &mut Self| Err(this.refuse(index, position, head.next_offset(), PartitionErrorKind::Malformed));
         if broken {
             return bad(self);
         }
@@ -230,8 +225,7 @@ impl Control<'_> {
         let Some(slot) = self.slot_mut(index) else { return Ok(Step::Moved) };
         if !verdict {
             let at = slot.acked;
-            self.abandon_partition(0);
-            return Err(self.rest(index, at, head.next_offset(), PartitionErrorKind::Corrupt));
+            return Err(self.refuse(index, at, head.next_offset(), PartitionErrorKind::Corrupt));
         }
         if judged_later >= 0 {
             slot.acknowledge(judged_later);

@@ -3,7 +3,7 @@
 use crate::config::OffsetReset;
 use crate::connection::failure::Failure;
 use crate::drive::Op;
-use crate::error::{BrokerError, PartitionError, PartitionErrorKind};
+use crate::error::{PartitionError, PartitionErrorKind};
 use crate::partitions::{Phase, Slot};
 use crate::state::{Control, Parked};
 use crate::wire::answer::{Item, Row};
@@ -35,8 +35,7 @@ impl Control<'_> {
     /// Without a valid position: by the policy.
     pub(crate) fn reset_position(&mut self, slot: usize, why: PartitionErrorKind) -> Result<(), Failure> {
         let policy = self.config.auto_offset_reset;
-        let (topic, partition) = self.short_name(slot);
-        info!("{}-{}: no valid position, {:?}: {:?}", topic, partition, why, policy);
+        info!("{:?}: no valid position, {:?}: {:?}", self.short_name(slot), why, policy);
         self.state.plan = true;
         let Some(entry) = self.slot_mut(slot) else { return Ok(()) };
         entry.epoch = -1;
@@ -149,7 +148,6 @@ impl Control<'_> {
         code: ErrorCode,
         now: Instant,
     ) -> Result<(), Failure> {
-        let (topic, partition) = self.short_name(found);
         let Some(slot) = self.slot_mut(found) else { return Ok(()) };
         if api == Api::Fetch && core::mem::take(&mut slot.replica) != 0 {
             self.state.plan = true;
@@ -168,12 +166,12 @@ impl Control<'_> {
                 return Err(self.rest(found, at, at, PartitionErrorKind::Fetch(code)));
             }
             _ => {
-                debug!("{}-{}: {:?} answered {}", topic, partition, api, code);
                 // it moved, it is moving, or its broker is behind or ahead of what we know
                 slot.set(Slot::LEADERLESS);
                 if matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_LEADER_EPOCH) {
                     slot.set(Slot::DOUBTED);
                 }
+                debug!("{:?}: {:?} answered {}", self.short_name(found), api, code);
                 self.doubt_metadata(now);
                 self.state.plan = true;
                 if matches!(
@@ -184,7 +182,7 @@ impl Control<'_> {
                         | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
                 ) {
                     // told at each try, as only somebody else can help
-                    return Err(self.tell(BrokerError { api, code, topic, partition, fatal: false }.into()));
+                    return Err(self.refused_for(found, api, code, false));
                 }
             }
         }

@@ -2,6 +2,7 @@
 use crate::connection::failure::Failure;
 use crate::connection::inbox::Inbox;
 use crate::drive::Ready;
+use crate::error::PartitionErrorKind;
 use crate::partitions::{Phase, Slot};
 use crate::state::{Control, Parked, State};
 use crate::wire::batch::Batch;
@@ -319,11 +320,17 @@ impl Control<'_> {
     }
 
     /// Drops the rest of the partition's records.
-    pub(super) fn abandon_partition(&mut self, unread: u32) {
+    pub(super) fn abandon_partition(&mut self) {
         self.drop_verdict();
         let stream = &mut self.state.stream;
-        stream.skip = unread.saturating_add(core::mem::take(&mut stream.field));
+        stream.skip = stream.batch_left.saturating_add(core::mem::take(&mut stream.field));
         (stream.batch_left, stream.slot, stream.at, stream.streaming) = (0, 0, At::Batch, false);
+    }
+
+    /// The same for what the records are: the partition rests.
+    pub(super) fn refuse(&mut self, slot: usize, offset: i64, next: i64, kind: PartitionErrorKind) -> Failure {
+        self.abandon_partition();
+        self.rest(slot, offset, next, kind)
     }
 
     /// One item of the answer in the window.

@@ -78,7 +78,7 @@ impl Control<'_> {
             join_group::Item::MemberId("") => Ok(()),
             join_group::Item::MemberId(id) => {
                 let kept = self.state.group.set_member_id(id);
-                kept.map_err(|capacity| self.tell(capacity.into()))
+                kept.map_err(|capacity| self.full(capacity))
             }
             join_group::Item::Members(n) => {
                 self.state.group.members = n;
@@ -130,7 +130,7 @@ impl Control<'_> {
                     };
                     // another member leads; we come back as a follower when it has
                     self.resign(u8::MAX, now);
-                    return Err(self.tell(capacity.into()));
+                    return Err(self.full(capacity));
                 }
                 (group.phase, group.generation, group.leads) = (Phase::Syncing, group.answer, group.members > 0);
                 #[cfg(feature = "group-sticky")]
@@ -219,7 +219,7 @@ impl Control<'_> {
                 // somebody with more room gets them
                 self.resign(0, now);
                 self.state.group.job.not_before = now.after(self.config.session_timeout);
-                return Err(self.tell(Capacity { what: Resource::Partitions, needed, have }.into()));
+                return Err(self.full(Capacity { what: Resource::Partitions, needed, have }));
             }
             if group.strange && !group.rejoin {
                 // KIP-345: a static member that is back gets what it had, whatever it subscribes to now. Only leaving makes

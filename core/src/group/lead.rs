@@ -92,7 +92,7 @@ impl Control<'_> {
         if let Err(needed) = assign::assign(assignor, wants, memory) {
             let capacity = Capacity { what: Resource::GroupMemory, needed: used.saturating_add(needed), have };
             self.resign(u8::MAX, now);
-            return Err(self.tell(capacity.into()));
+            return Err(self.full(capacity));
         }
         if assignor == Assignor::CooperativeSticky && assign::withhold_moving(wants, memory) {
             self.state.group.second_round = now.after(self.config.max_poll_interval);

@@ -28,7 +28,7 @@ mod saved;
 #[cfg(feature = "group-sticky")]
 mod sticky;
 
-use crate::cluster::{broker_error, Job};
+use crate::cluster::Job;
 use crate::partitions::{self, Slot};
 use crate::state::{topic, Control, Mode, Parked, State, MEMBER_ID_BYTES};
 use crate::wire::encode::Partitions;
@@ -502,7 +502,8 @@ impl Control<'_> {
                 self.lose_membership(true);
                 self.state.group.fatal = true;
                 // nobody waits for an automatic commit, and nothing comes after this
-                self.state.parked = Parked::Error(broker_error(Api::OffsetCommit, code, true).into());
+                self.refused(Api::OffsetCommit, code, true);
+                self.state.parked = Parked::Error(self.told());
             }
             _ => {}
         }

@@ -274,7 +274,7 @@ impl Control<'_> {
                 Capacity { what: Resource::Names, needed: group.names_needed, have: names }
             };
             self.want_of_room(now);
-            return Err(self.tell(capacity.into()));
+            return Err(self.full(capacity));
         }
         group.synced = true;
         if group.next.unresolved {
