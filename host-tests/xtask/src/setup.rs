@@ -3,8 +3,8 @@
 use crate::stages::run;
 use std::process::{Command, Stdio};
 
-/// Oldest compiler that builds core; cargo compares it with `rust-version`.
-pub const MSRV: &str = "1.87.0";
+/// Oldest compilers: of core and the std transport, and of the others. Cargo compares them with `rust-version`.
+pub const MSRV: [&str; 2] = ["1.87.0", "1.91.0"];
 
 /// Oldest JDK that runs the brokers.
 const JDK: u32 = 17;
@@ -66,7 +66,9 @@ pub fn ensure(tools: &[Tool]) -> Result<(), String> {
         rustup(&["toolchain", "install"])?;
     }
     if tools.contains(&Tool::OldRust) {
-        rustup(&["toolchain", "install", MSRV, "--profile", "minimal"])?;
+        for toolchain in MSRV {
+            rustup(&["toolchain", "install", toolchain, "--profile", "minimal"])?;
+        }
     }
     let missing = || tools.iter().filter(|tool| !tool.is_there()).filter_map(|tool| tool.package()).collect::<Vec<_>>();
     let packages = missing();

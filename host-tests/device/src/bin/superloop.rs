@@ -3,6 +3,8 @@
 #![no_main]
 use core::task::Poll;
 use nanokafka::{Config, Consumer, Error, Event, Seed, Superloop, TopicPartition, Transport};
+#[cfg(feature = "group-sticky")]
+use nanokafka::Assignor;
 #[cfg(feature = "group-consumer")]
 use nanokafka::GroupProtocol;
 use nanokafka_device::{note, now, read, sink, storage, write, Mmio};
@@ -17,6 +19,11 @@ extern "C" fn _start() -> ! {
 
 fn run<T: Transport>(net: &mut T) {
     let config = Config::new("192.168.1.1:9092").group_id("g");
+    #[cfg(feature = "group-sticky")]
+    let config = config.partition_assignment_strategy(match read(0x4000_0018) {
+        0 => &[Assignor::RoundRobin, Assignor::Sticky],
+        _ => &[Assignor::CooperativeSticky],
+    });
     #[cfg(feature = "group-consumer")]
     let config = config.group_protocol(match read(0x4000_0010) {
         0 => GroupProtocol::Consumer,

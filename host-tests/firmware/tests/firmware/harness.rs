@@ -21,7 +21,8 @@ pub struct Device {
 
 impl Device {
     pub fn new(app: &str, board: Board, server: impl ToString) -> Result<Self> {
-        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(board.name()).join(app);
+        let test = std::thread::current().name().unwrap_or("main").replace("::", "-");
+        let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test).join(board.name()).join(app);
         if dir.exists() {
             std::fs::remove_dir_all(&dir)?;
         }
