@@ -245,25 +245,19 @@ impl Control<'_> {
     pub(crate) fn link_mut(&mut self, index: usize) -> Option<&mut Link> {
         self.links.get_mut(index)
     }
-
-    #[inline(never)]
     pub(crate) fn slot(&self, index: usize) -> Option<&Slot> {
         self.slots().get(index)
     }
-
-    #[inline(never)]
     pub(crate) fn slot_mut(&mut self, index: usize) -> Option<&mut Slot> {
         self.slots_mut().get_mut(index)
     }
 
     /// Whether a partition has one of these flags.
-    #[inline(never)]
     pub(crate) fn any(&self, flags: u16) -> bool {
         self.slots().iter().any(|slot| slot.is(flags))
     }
 
     /// Partitions with one flag get the other instead. Whether there was one.
-    #[inline(never)]
     pub(crate) fn exchange(&mut self, flag: u16, other: u16) -> bool {
         let mut any = false;
         for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(flag)) {

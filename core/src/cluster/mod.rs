@@ -133,7 +133,6 @@ fn needed<'a>(links: &'a [Link], slots: &'a [Slot], coordinator: Option<i32>) ->
 
 impl Control<'_> {
     /// What an API's job asks for is asked for again, after `retry.backoff.ms` and its doublings.
-    #[inline(never)]
     pub(crate) fn retry(&mut self, api: Api, now: Instant) {
         let State {
             cluster,

@@ -202,7 +202,6 @@ impl Control<'_> {
     }
 
     /// An answer is read to its end.
-    #[inline(never)] // in the walk of all answers it would cost more
     fn answered(&mut self, link: usize, api: Api, now: Instant) -> Result<Looked, Failure> {
         let result = match api {
             Api::ApiVersions => self.versions_done(link),

@@ -37,19 +37,16 @@ impl Control<'_> {
     }
 
     /// Something does not fit.
-    #[inline(never)]
     pub(crate) fn full(&mut self, capacity: Capacity) -> Failure {
         self.tell(capacity.into())
     }
 
     /// A broker refused, and not about a topic.
-    #[inline(never)]
     pub(crate) fn refused(&mut self, api: Api, code: ErrorCode, fatal: bool) -> Failure {
         self.refused_for(usize::MAX, api, code, fatal)
     }
 
     /// The same about the partition of a slot.
-    #[inline(never)]
     pub(crate) fn refused_for(&mut self, slot: usize, api: Api, code: ErrorCode, fatal: bool) -> Failure {
         let (topic, partition) = self.short_name(slot);
         self.tell(BrokerError { api, code, topic, partition, fatal }.into())
@@ -123,6 +120,7 @@ impl Control<'_> {
     }
 
     /// Tells that a connection cannot be made, if that is the application's business by now.
+    #[inline(never)]
     fn report(&mut self, index: usize, now: Instant) {
         let Cause::Link(broken) = self.state.cause else { return };
         let listed = servers(self.config.bootstrap_servers).count().clamp(3, 100);

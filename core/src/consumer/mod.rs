@@ -233,6 +233,7 @@ impl<'r, IO> Consumer<'r, IO> {
     }
 
     /// What the application has taken is acknowledged, and what it was told takes effect.
+    #[inline(never)]
     fn enter_poll(&mut self, now: Instant) {
         let (mut control, ..) = self.halves();
         control.acknowledge_lent();
