@@ -2,6 +2,7 @@
 
 pub mod faults;
 mod ledger;
+pub mod members;
 mod produce;
 
 pub use ledger::Ledger;

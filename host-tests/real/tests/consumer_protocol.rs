@@ -6,6 +6,7 @@ use nanokafka_brokers::mock::rdkafka::consumer::{BaseConsumer, CommitMode, Consu
 use nanokafka_brokers::mock::rdkafka::ClientConfig;
 use nanokafka_brokers::{Cluster, Kafka, RELEASE};
 use nanokafka_real::faults::whole;
+use nanokafka_real::members::{check_committed, check_ranges, settle, wait, Member};
 use nanokafka_real::{consumer, kafka, poll_until, quiet, read, send, sized, take, topic, unique};
 use nanokafka_real::{Ledger, Outcome, SOON};
 use nanokafka_std::blocking::{Consumer, Event};
@@ -19,92 +20,6 @@ fn config<'a>(bootstrap: &'a str, group: &'a str) -> Config<'a> {
         .group_protocol(GroupProtocol::Consumer)
         .auto_offset_reset(OffsetReset::Earliest)
         .enable_auto_commit(true)
-}
-
-/// A member and what it owns by its events.
-struct Member<'r> {
-    consumer: Consumer<'r>,
-    owned: BTreeSet<i32>,
-    assigned: u32,
-    revoked: u32,
-}
-
-impl<'r> Member<'r> {
-    fn new(config: Config<'r>, topic: &str) -> Result<Self, Error> {
-        let mut consumer = consumer(config, 4096)?;
-        consumer.subscribe(&[topic])?;
-        Ok(Member { consumer, owned: BTreeSet::new(), assigned: 0, revoked: 0 })
-    }
-
-    /// One event, if there is one soon.
-    fn turn(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
-        match self.consumer.poll(Duration::from_millis(5))? {
-            Some(Event::Assigned(partitions)) => {
-                self.assigned += u32::from(partitions.len() > 0);
-                for entry in partitions {
-                    assert!(self.owned.insert(entry.partition), "only what is new is told");
-                }
-            }
-            Some(Event::Revoked(partitions)) => {
-                self.revoked += 1;
-                for entry in partitions {
-                    assert!(self.owned.remove(&entry.partition), "only what was owned is revoked");
-                }
-            }
-            Some(Event::Lost(partitions)) => panic!("{partitions:?} lost though every member was polled"),
-            Some(Event::Records(records)) => {
-                assert!(self.owned.contains(&records.topic_partition().partition), "read by its owner only");
-                records.for_each(|record| ledger.consumed(&record));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// Polls all members in turn while records are produced, until each owns `each` partitions and nobody else does.
-fn settle(members: &mut [Member<'_>], topic: &str, ledger: &mut Ledger, each: usize) -> Outcome {
-    let (start, mut stable) = (Instant::now(), Instant::now());
-    let mut number = 0;
-    while stable.elapsed() < Duration::from_millis(500) {
-        assert!(start.elapsed() < SOON, "{each} partitions for each of {} members", members.len());
-        send(ledger, topic, number % 6, 3, 20, number as u64)?;
-        number += 1;
-        for member in &mut *members {
-            member.turn(ledger)?;
-        }
-        let owners: Vec<_> = members.iter().flat_map(|member| &member.owned).collect();
-        assert_eq!(owners.len(), owners.iter().collect::<BTreeSet<_>>().len(), "a partition has one owner: {owners:?}");
-        if owners.len() < 6 || members.iter().any(|member| member.owned.len() != each) {
-            stable = Instant::now();
-        }
-    }
-    println!("{} members settled after {:?}", members.len(), start.elapsed() - stable.elapsed());
-    while ledger.left() > 0 {
-        assert!(start.elapsed() < SOON, "{} records are missing", ledger.left());
-        for member in &mut *members {
-            member.turn(ledger)?;
-        }
-    }
-    Ok(())
-}
-
-/// Asks until `done` says so.
-fn wait(what: &str, mut done: impl FnMut() -> Result<bool, Box<dyn std::error::Error>>) -> Outcome {
-    let start = Instant::now();
-    while !done()? {
-        assert!(start.elapsed() < SOON, "not within {SOON:?}: {what}");
-    }
-    Ok(())
-}
-
-/// The group's committed offsets are the ledger's positions.
-fn check_committed(group: &str, topic: &str, ledger: &Ledger) -> Outcome {
-    let committed = kafka().admin(&format!("committed {group}"))?;
-    let expected: Vec<_> =
-        ledger.positions().map(|(partition, offset)| format!("{topic}-{partition}={offset}")).collect();
-    assert_eq!(committed, format!("{{{}}}", expected.join(", ")));
-    Ok(())
 }
 
 #[test]
@@ -145,12 +60,7 @@ fn grows_and_shrinks(assignor: &str) -> Outcome {
     }
     match assignor {
         // neighbours belong together, and who is whose neighbour is decided by random member ids
-        "range" => {
-            for owned in members.iter().map(|member| &member.owned) {
-                let (first, last) = (owned.first(), owned.last());
-                assert_eq!(last.zip(first).map(|(last, first)| last - first), Some(1), "{owned:?}");
-            }
-        }
+        "range" => check_ranges(&members),
         // what did not move was never given up
         _ => {
             let first = &members[0];

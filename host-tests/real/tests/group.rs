@@ -1,95 +1,15 @@
 //! Members of a group: who owns what, and that nothing is lost or read twice when it changes.
 
-use nanokafka::{Assignor, Capacity, Config, Error, Resource, Resources, Seed, TopicPartition};
+use nanokafka::{Assignor, Capacity, Error, Resource, Resources, Seed, TopicPartition};
 use nanokafka_brokers::mock::rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use nanokafka_brokers::mock::rdkafka::ClientConfig;
 use nanokafka_brokers::wait_for;
+use nanokafka_real::members::{check_committed, check_ranges, settle, wait, Member};
 use nanokafka_real::{config, consumer, kafka, poll_until, quiet, read, send, take, topic, unique};
 use nanokafka_real::{Ledger, Outcome, SOON};
 use nanokafka_std::blocking::{Consumer, Event, Tcp};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
-
-/// A member and what it owns by its events.
-struct Member<'r> {
-    consumer: Consumer<'r>,
-    owned: BTreeSet<i32>,
-    cooperates: bool,
-}
-
-impl<'r> Member<'r> {
-    fn new(config: Config<'r>, topic: &str) -> Result<Self, Error> {
-        let cooperates = config.partition_assignment_strategy == [Assignor::CooperativeSticky];
-        let mut consumer = consumer(config, 4096)?;
-        consumer.subscribe(&[topic])?;
-        Ok(Member { consumer, owned: BTreeSet::new(), cooperates })
-    }
-
-    /// One event, if there is one soon.
-    fn turn(&mut self, ledger: &mut Ledger) -> Result<(), Error> {
-        match self.consumer.poll(Duration::from_millis(5))? {
-            Some(Event::Assigned(partitions)) => {
-                let new: Vec<_> = partitions.map(|entry| entry.partition).collect();
-                assert!(self.owned.is_empty() || self.cooperates, "all are given up before");
-                assert!(new.iter().all(|partition| self.owned.insert(*partition)), "{new:?} again");
-            }
-            Some(Event::Revoked(partitions)) => {
-                let revoked: BTreeSet<_> = partitions.map(|entry| entry.partition).collect();
-                assert!(revoked.is_subset(&self.owned), "{revoked:?} of {:?}", self.owned);
-                assert!(revoked == self.owned || self.cooperates, "all at once");
-                self.owned.retain(|partition| !revoked.contains(partition));
-            }
-            Some(Event::Lost(partitions)) => panic!("{partitions:?} lost though every member was polled"),
-            Some(Event::Records(records)) => {
-                assert!(self.owned.contains(&records.topic_partition().partition), "read by its owner only");
-                records.for_each(|record| ledger.consumed(&record));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-}
-
-/// Polls all members in turn while records are produced, until each owns `each` partitions and nobody else does.
-fn settle(members: &mut [Member<'_>], topic: &str, ledger: &mut Ledger, each: usize) -> Outcome {
-    let (start, mut stable) = (Instant::now(), Instant::now());
-    let mut number = 0;
-    while stable.elapsed() < Duration::from_millis(500) {
-        assert!(start.elapsed() < SOON, "{each} partitions for each of {} members", members.len());
-        send(ledger, topic, number % 6, 3, 20, number as u64)?;
-        number += 1;
-        for member in &mut *members {
-            member.turn(ledger)?;
-        }
-        let owners: Vec<_> = members.iter().flat_map(|member| &member.owned).collect();
-        assert_eq!(owners.len(), owners.iter().collect::<BTreeSet<_>>().len(), "a partition has one owner: {owners:?}");
-        if owners.len() < 6 || members.iter().any(|member| member.owned.len() != each) {
-            stable = Instant::now();
-        }
-    }
-    // ranges: neighbours
-    for member in &*members {
-        let (first, last) = (member.owned.first().copied().unwrap_or(0), member.owned.last().copied().unwrap_or(0));
-        assert_eq!((last - first + 1) as usize, each, "{:?}", member.owned);
-    }
-    println!("{} members settled after {:?}", members.len(), start.elapsed() - stable.elapsed());
-    while ledger.left() > 0 {
-        assert!(start.elapsed() < SOON, "{} records are missing", ledger.left());
-        for member in &mut *members {
-            member.turn(ledger)?;
-        }
-    }
-    Ok(())
-}
-
-/// Asks until `done` says so.
-fn wait(what: &str, mut done: impl FnMut() -> Result<bool, Box<dyn std::error::Error>>) -> Outcome {
-    let start = Instant::now();
-    while !done()? {
-        assert!(start.elapsed() < SOON, "not within {SOON:?}: {what}");
-    }
-    Ok(())
-}
 
 #[test]
 fn a_group_grows_from_one_to_three_and_shrinks_to_one() -> Outcome {
@@ -100,17 +20,16 @@ fn a_group_grows_from_one_to_three_and_shrinks_to_one() -> Outcome {
     for each in [6, 3, 2] {
         members.push(Member::new(config, &topic)?);
         settle(&mut members, &topic, &mut ledger, each)?;
+        check_ranges(&members);
     }
     for each in [3, 6] {
         members.remove(0).consumer.close()?;
         settle(&mut members, &topic, &mut ledger, each)?;
+        check_ranges(&members);
     }
     members.remove(0).consumer.close()?;
     // the next one begins where the last one ended, everywhere
-    let committed = kafka().admin(&format!("committed {group}"))?;
-    let expected: Vec<_> =
-        ledger.positions().map(|(partition, offset)| format!("{topic}-{partition}={offset}")).collect();
-    assert_eq!(committed, format!("{{{}}}", expected.join(", ")));
+    check_committed(&group, &topic, &ledger)?;
     assert!(kafka().admin(&format!("group {group}"))?.starts_with("Empty"), "all have left");
     Ok(())
 }
