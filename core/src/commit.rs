@@ -1,6 +1,7 @@
 //! OffsetCommit and OffsetFetch: what was handed out goes to the coordinator, and comes back at the next start.
 //! One commit is out at a time and takes the newest offset of every partition, so an older one never overwrites a newer one.
-use crate::cluster::{broker_error, Job};
+use crate::cluster::Job;
+use crate::connection::failure::Failure;
 use crate::connection::CONTROL;
 use crate::drive::Op;
 use crate::error::BrokerError;
@@ -12,8 +13,8 @@ use crate::wire::answer::Item;
 use crate::{strings, Api, Error, ErrorCode, Instant, TopicName};
 
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Commit {
-    pub job: Job,
     pub in_flight: bool,
     /// Its result is awaited as an event.
     pub announce: bool,
@@ -23,22 +24,21 @@ pub(crate) struct Commit {
     pub explicit: bool,
     /// It is of the list, the one that is out.
     pub sent_explicit: bool,
-    /// A superloop calls `commit_sync` until it has its result.
-    pub awaited: bool,
     /// The result waits to be handed out.
     pub finished: bool,
-    /// The worst answer of this commit: code, partition and the topic's entry plus 1.
-    pub code: i16,
-    partition: i32,
-    topic: u16,
-    /// Next automatic commit; 0 not armed.
-    pub auto_at: Instant,
-    /// OffsetFetch.
-    pub fetch: Job,
     /// The OffsetFetch that is out answers the application.
     pub queried: bool,
     /// What the application asked for is answered.
     pub answered: bool,
+    /// The worst answer of this commit: code, partition and the topic's entry plus 1.
+    pub code: i16,
+    topic: u16,
+    partition: i32,
+    pub job: Job,
+    /// OffsetFetch.
+    pub fetch: Job,
+    /// Next automatic commit; 0 not armed.
+    pub auto_at: Instant,
 }
 
 impl Commit {
@@ -49,7 +49,6 @@ impl Commit {
         positions: false,
         explicit: false,
         sent_explicit: false,
-        awaited: false,
         finished: false,
         code: 0,
         partition: 0,
@@ -87,7 +86,7 @@ const UNKNOWN_TOPIC_TRIES: u8 = 8;
 impl Control<'_> {
     /// Wants a commit of everything acknowledged since the last one.
     pub(crate) fn want_commit(&mut self) {
-        let dirty = self.slots().iter().any(|slot| slot.is(Slot::DIRTY));
+        let dirty = self.any(Slot::DIRTY);
         #[cfg(feature = "group")]
         let lost = self.state.group.lost;
         #[cfg(not(feature = "group"))]
@@ -116,7 +115,7 @@ impl Control<'_> {
             self.state.commit.auto_at = now.after(self.config.auto_commit_interval);
         } else if now >= due {
             self.state.commit.auto_at = now.after(self.config.auto_commit_interval);
-            if !self.state.commit.is_open() && self.slots().iter().any(|slot| slot.is(Slot::DIRTY)) {
+            if !self.state.commit.is_open() && self.any(Slot::DIRTY) {
                 self.state.commit.job.want();
                 self.state.commit.positions = true;
             }
@@ -129,14 +128,7 @@ impl Control<'_> {
 
     /// Lists what the commit that is being sent covers. False: nothing.
     pub(crate) fn list_commit(&mut self) -> bool {
-        let mut any = false;
-        if core::mem::take(&mut self.state.commit.positions) {
-            for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(Slot::DIRTY)) {
-                slot.clear(Slot::DIRTY);
-                slot.set(Slot::COMMITTING);
-                any = true;
-            }
-        }
+        let any = core::mem::take(&mut self.state.commit.positions) && self.exchange(Slot::DIRTY, Slot::COMMITTING);
         let commit = &mut self.state.commit;
         commit.sent_explicit = !any && core::mem::take(&mut commit.explicit);
         commit.job.wanted = commit.explicit;
@@ -147,26 +139,18 @@ impl Control<'_> {
     /// The commit that was out got no answer.
     pub(crate) fn commit_lost(&mut self, now: Instant) {
         if core::mem::take(&mut self.state.commit.in_flight) {
-            let gone = !self.state.commit.sent_explicit && !self.slots().iter().any(|slot| slot.is(Slot::COMMITTING));
-            if gone {
+            let listed = self.exchange(Slot::COMMITTING, Slot::DIRTY);
+            if !self.state.commit.sent_explicit && !listed {
                 // the partitions were lost meanwhile: nobody knows whether it counted
                 let commit = &mut self.state.commit;
                 (commit.finished, commit.code, commit.topic) = (true, ErrorCode::ILLEGAL_GENERATION.0, 0);
                 return;
             }
-            self.recommit();
-            let State { commit, random, .. } = &mut *self.state;
+            let commit = &mut self.state.commit;
             commit.positions |= !commit.sent_explicit;
             // if something else is wanted by now, the list's caller has gone
             commit.explicit |= core::mem::take(&mut commit.sent_explicit) && !commit.job.wanted;
-            commit.job.retry(self.config, random, now);
-        }
-    }
-
-    fn recommit(&mut self) {
-        for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(Slot::COMMITTING)) {
-            slot.clear(Slot::COMMITTING);
-            slot.set(Slot::DIRTY);
+            self.retry(Api::OffsetCommit, now);
         }
     }
 
@@ -180,7 +164,7 @@ impl Control<'_> {
                 let slot = self.row_slot(CONTROL, row.partition);
                 let code = ErrorCode(row.error);
                 let gone = is_retriable(code) && !self.commit_retries(code);
-                if let Some(slot) = slot.and_then(|slot| self.slots_mut().get_mut(slot)) {
+                if let Some(slot) = slot.and_then(|slot| self.slot_mut(slot)) {
                     slot.clear(Slot::COMMITTING);
                     if (row.error != 0) != explicit && slot.acked >= 0 && !gone {
                         slot.set(Slot::DIRTY); // also where what was listed has taken the position's place
@@ -210,11 +194,10 @@ impl Control<'_> {
 
     /// All of the answer is read.
     pub(crate) fn commit_done(&mut self, now: Instant) {
-        let omitted = self.slots().iter().any(|slot| slot.is(Slot::COMMITTING));
-        self.recommit();
+        let omitted = self.exchange(Slot::COMMITTING, Slot::DIRTY);
         let code = ErrorCode(self.state.commit.code);
         let retries = self.commit_retries(code);
-        let State { commit, cluster, random, .. } = &mut *self.state;
+        let State { commit, cluster, .. } = &mut *self.state;
         commit.in_flight = false;
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
@@ -226,7 +209,7 @@ impl Control<'_> {
         if retries || (code == ErrorCode::NONE && omitted) {
             commit.positions |= !explicit;
             commit.explicit |= explicit && !commit.job.wanted;
-            commit.job.retry(self.config, random, now);
+            self.retry(Api::OffsetCommit, now);
             self.epoch_refused(code);
             return;
         }
@@ -242,8 +225,8 @@ impl Control<'_> {
     #[cfg(feature = "group")]
     pub(crate) fn give_up_commit(&mut self) {
         self.refuse_commit(ErrorCode::ILLEGAL_GENERATION);
-        self.state.commit.awaited = false; // what is asked for from now on is another one
-        self.slots_mut().iter_mut().for_each(|slot| slot.clear(Slot::DIRTY));
+        self.state.awaited = false; // what is asked for from now on is another one
+        self.exchange(Slot::DIRTY, 0);
     }
 
     #[cfg(feature = "group")]
@@ -257,32 +240,27 @@ impl Control<'_> {
     }
 
     /// The result, once for who waits for it and once as an event, where that was announced.
-    pub(crate) fn take_commit_result(&mut self, event: bool) -> Option<Result<(), Error>> {
+    pub(crate) fn take_commit_result(&mut self, event: bool) -> Result<(), Error> {
         let commit = &mut self.state.commit;
-        if !commit.finished {
-            return None;
-        }
         commit.announce &= !event;
         (commit.finished, commit.explicit) = (commit.announce, false);
         match ErrorCode(commit.code) {
-            ErrorCode::NONE => Some(Ok(())),
+            ErrorCode::NONE => Ok(()),
             code => {
                 let topic = commit.topic.checked_sub(1).map_or("", |topic| strings::name(&self.names, topic));
                 let fatal = matches!(code, ErrorCode::GROUP_AUTHORIZATION_FAILED | ErrorCode::FENCED_INSTANCE_ID);
                 let topic = TopicName::new(topic);
-                Some(
-                    Err(BrokerError { api: Api::OffsetCommit, code, topic, partition: commit.partition, fatal }.into()),
-                )
+                Err(BrokerError { api: Api::OffsetCommit, code, topic, partition: commit.partition, fatal }.into())
             }
         }
     }
 
     /// What became of the last commit before a `close`.
     pub(crate) fn last_commit(&mut self) -> Result<(), Error> {
-        match self.take_commit_result(false) {
-            Some(result) => result,
-            None if self.state.commit.is_open() => Err(Error::Timeout(Api::OffsetCommit)),
-            None => Ok(()),
+        match &self.state.commit {
+            commit if commit.finished => self.take_commit_result(false),
+            commit if commit.is_open() => Err(Error::Timeout(Api::OffsetCommit)),
+            _ => Ok(()),
         }
     }
 
@@ -300,7 +278,7 @@ impl Control<'_> {
         }
     }
 
-    pub(crate) fn committed_item(&mut self, item: Item<'_>, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Error> {
+    pub(crate) fn committed_item(&mut self, item: Item<'_>, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Failure> {
         self.state.commit.queried &= matches!(op, Op::Committed(_));
         match item {
             Item::Throttle(millis) => self.throttle(CONTROL, millis, now),
@@ -327,7 +305,7 @@ impl Control<'_> {
             }
             Item::Row(row) => {
                 let Some(found) = self.row_slot(CONTROL, row.partition) else { return Ok(()) };
-                let Some(slot) = self.slots_mut().get_mut(found).filter(|slot| slot.is(Slot::FETCHING_OFFSET)) else {
+                let Some(slot) = self.slot_mut(found).filter(|slot| slot.is(Slot::FETCHING_OFFSET)) else {
                     return Ok(());
                 };
                 slot.clear(Slot::FETCHING_OFFSET);
@@ -342,9 +320,8 @@ impl Control<'_> {
                     ErrorCode::NONE => self.reset_position(found, crate::error::PartitionErrorKind::NoOffset),
                     code if is_retriable(code) => Ok(()), // still `Phase::Committed`
                     code => {
-                        let (topic, partition) = self.short_name(found);
                         let fatal = code == ErrorCode::GROUP_AUTHORIZATION_FAILED;
-                        Err(BrokerError { api: Api::OffsetFetch, code, topic, partition, fatal }.into())
+                        Err(self.refused_for(found, Api::OffsetFetch, code, fatal))
                     }
                 };
             }
@@ -365,12 +342,12 @@ impl Control<'_> {
     }
 
     /// All of the answer is read.
-    pub(crate) fn committed_done(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn committed_done(&mut self, now: Instant) -> Result<(), Failure> {
         let code = ErrorCode(self.inbox(CONTROL).error);
         let waiting = self.wants_committed();
         #[cfg(feature = "group-consumer")]
         let subscribed = self.state.mode == Mode::Subscribed;
-        let State { commit, cluster, random, .. } = &mut *self.state;
+        let State { commit, cluster, .. } = &mut *self.state;
         let queried = core::mem::take(&mut commit.queried);
         if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
             cluster.lose_coordinator();
@@ -382,7 +359,7 @@ impl Control<'_> {
             return Ok(());
         }
         // also partitions that the broker left out: "no offset" would be a guess
-        commit.fetch.retry(self.config, random, now);
+        self.retry(Api::OffsetFetch, now);
         match code {
             ErrorCode::NONE => Ok(()),
             code if is_retriable(code) => {
@@ -395,8 +372,8 @@ impl Control<'_> {
                 Ok(())
             }
             code => {
-                commit.answered |= queried;
-                Err(broker_error(Api::OffsetFetch, code, code == ErrorCode::GROUP_AUTHORIZATION_FAILED).into())
+                self.state.commit.answered |= queried;
+                Err(self.refused(Api::OffsetFetch, code, code == ErrorCode::GROUP_AUTHORIZATION_FAILED))
             }
         }
     }

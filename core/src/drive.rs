@@ -1,17 +1,15 @@
 //! The one drive loop. It borrows everything for one call, keeps nothing, and stops when every connection has answered
 //! `Pending` or wants nothing. `window` is `None` while its bytes are lent: then only the control connection reads.
-use crate::cluster::{address, broker_error};
+use crate::cluster::address;
 use crate::connection::answers::Looked;
-use crate::connection::failure::Failure;
+use crate::connection::failure::{Cause, Failure};
 use crate::connection::inbox::Inbox;
 use crate::connection::{Broken, Link, Phase, CONTROL};
 use crate::error::PartitionErrorKind;
 use crate::fetch::stream::Step;
 use crate::partitions::{self, Slot};
 use crate::state::{Control, Parked};
-use crate::{
-    Api, Capacity, ConnectionId, Error, ErrorCode, Instant, PartitionOffset, ProtocolErrorKind, Resource, Transport,
-};
+use crate::{Api, Capacity, ConnectionId, ErrorCode, Instant, PartitionOffset, ProtocolErrorKind, Resource, Transport};
 use core::task::{Context, Poll};
 use core::time::Duration;
 
@@ -42,7 +40,8 @@ pub(crate) enum Ready {
     Large,
     Chunk,
     EndOfValue,
-    Committed(Result<(), Error>),
+    /// A commit has its result.
+    Committed,
     End(u16),
     Truncated {
         slot: u16,
@@ -79,11 +78,11 @@ pub(crate) fn drive<T: Transport + ?Sized>(
     now: Instant,
     cx: &mut Context<'_>,
     op: &mut Op<'_, '_>,
-) -> Poll<Result<Ready, Error>> {
+) -> Poll<Result<Ready, Failure>> {
     c.state.busy = false;
     let (needed, have) = (c.links.len(), net.connections());
     if needed > have {
-        return Poll::Ready(Err(Capacity { what: Resource::Connections, needed, have }.into()));
+        return Poll::Ready(Err(c.full(Capacity { what: Resource::Connections, needed, have })));
     }
     if let Some(window) = window.as_deref() {
         c.release_lent(window);
@@ -95,36 +94,25 @@ pub(crate) fn drive<T: Transport + ?Sized>(
         }
         let mut moved = match control(c, net, now, cx, op) {
             Ok(moved) => moved,
-            Err(failure) => match c.failed(CONTROL, failure, net, op, now) {
-                Some(error) => return Poll::Ready(Err(error)),
-                None => true,
-            },
+            Err(failure) if c.failed(CONTROL, failure, net, op, now) => return Poll::Ready(Err(Failure::Told)),
+            Err(_) => true,
         };
         match fetch(c, window.as_deref_mut(), net, now, cx, op) {
-            Ok(Turn::Ready(Ready::Truncated { slot, from, to })) if !matches!(op, Op::Event) => {
-                if let Some(slot) = c.slots().get(usize::from(slot)) {
-                    let (topic, partition) = (slot.topic, slot.partition);
-                    c.state.parked = Parked::Truncated { topic, partition, from, to };
-                }
-                moved = true;
-            }
             Ok(Turn::Ready(ready)) => return Poll::Ready(Ok(ready)),
             Ok(Turn::Moved(m)) => moved |= m,
             Err((link, failure)) => {
                 let value = matches!(op, Op::Chunk) && usize::from(c.state.owner) == link;
-                let broken = match failure {
-                    Failure::Link(broken) if value => Some(broken),
-                    _ => None,
-                };
+                let cause = c.state.cause;
                 let told = c.failed(link, failure, net, op, now);
-                if let Some(broken) = broken {
+                if let (true, Cause::Link(broken)) = (value, cause) {
                     // the position still points at the record
-                    return Poll::Ready(Err(c.connect_error(link, broken)));
+                    let error = c.connect_error(link, broken);
+                    return Poll::Ready(Err(c.tell(error)));
                 }
-                match told {
-                    Some(error) => return Poll::Ready(Err(error)),
-                    None => moved = true,
+                if told {
+                    return Poll::Ready(Err(Failure::Told));
                 }
+                moved = true;
             }
         }
         if !moved {
@@ -137,6 +125,7 @@ pub(crate) fn drive<T: Transport + ?Sized>(
 
 impl Control<'_> {
     /// What time alone does.
+    #[inline(never)]
     fn tick(&mut self, op: &Op<'_, '_>, now: Instant) {
         self.auto_commit(now);
         #[cfg(feature = "group")]
@@ -145,13 +134,13 @@ impl Control<'_> {
     }
 
     /// What is there without any I/O.
-    fn notice(&mut self, op: &mut Op<'_, '_>) -> Option<Result<Ready, Error>> {
+    fn notice(&mut self, op: &mut Op<'_, '_>) -> Option<Result<Ready, Failure>> {
         match op {
             Op::Event => {
                 self.state.plan |= !matches!(self.state.parked, Parked::Nothing); // others may wait to be validated
                 match core::mem::replace(&mut self.state.parked, Parked::Nothing) {
                     Parked::Nothing => {}
-                    Parked::Error(error) => return Some(Err(error)),
+                    Parked::Error(error) => return Some(Err(self.tell(error))),
                     Parked::Truncated { topic, partition, from, to } => {
                         if let Ok(slot) = partitions::find(self.slots(), topic, partition) {
                             return Some(Ok(Ready::Truncated { slot: slot as u16, from, to }));
@@ -163,7 +152,7 @@ impl Control<'_> {
                     return Some(Ok(ready)); // before the news of commits, or who commits again at each would never hear of it
                 }
                 if self.state.commit.announce && self.state.commit.finished {
-                    return self.take_commit_result(true).map(|result| Ok(Ready::Committed(result)));
+                    return Some(Ok(Ready::Committed));
                 }
                 #[cfg(feature = "group")]
                 if let Some(ready) = self.group_notice() {
@@ -174,18 +163,16 @@ impl Control<'_> {
                 }
                 let due = self.slots().iter().position(|slot| slot.is(Slot::UNTOLD));
                 self.state.news = due.is_some();
-                let slot = self.slots_mut().get_mut(due?)?;
+                let slot = self.slot_mut(due?)?;
                 slot.clear(Slot::UNTOLD);
                 Some(match slot.phase {
                     partitions::Phase::Rest => Err(self.rest(due?, -1, -1, PartitionErrorKind::NoOffset)),
                     _ => Ok(Ready::End(due? as u16)),
                 })
             }
-            Op::Commit | Op::CommitOffsets(_) => {
-                self.take_commit_result(false).map(|result| Ok(Ready::Committed(result)))
-            }
+            Op::Commit | Op::CommitOffsets(_) => self.state.commit.finished.then_some(Ok(Ready::Committed)),
             Op::Committed(_) => core::mem::take(&mut self.state.commit.answered).then_some(Ok(Ready::Done)),
-            Op::Offsets(_) => (!self.slots().iter().any(|slot| slot.is(Slot::QUERIED))).then_some(Ok(Ready::Done)),
+            Op::Offsets(_) => (!self.any(Slot::QUERIED)).then_some(Ok(Ready::Done)),
             Op::Leave => self.has_left().then_some(Ok(Ready::Done)),
             Op::Chunk | Op::Tend => None,
         }
@@ -228,7 +215,7 @@ impl Control<'_> {
                 }
             }
         }
-        let owner = self.links.get(usize::from(self.state.owner)).filter(|_| self.state.owner != 0 && !lent);
+        let owner = self.link(usize::from(self.state.owner)).filter(|_| self.state.owner != 0 && !lent);
         let streams = owner.is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
         if streams && self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
             next = next.min(self.state.arrived.after(STALL));
@@ -278,8 +265,8 @@ impl Control<'_> {
                         self.state.plan = true;
                         Ok(true)
                     }
-                    Poll::Ready(Err(error)) => Err(Failure::Link(Broken::Transport(error))),
-                    Poll::Pending if now >= link.deadline => Err(Failure::Link(Broken::Timeout)),
+                    Poll::Ready(Err(error)) => Err(self.broken(Broken::Transport(error))),
+                    Poll::Pending if now >= link.deadline => Err(self.broken(Broken::Timeout)),
                     Poll::Pending => Ok(false),
                 }
             }
@@ -288,8 +275,9 @@ impl Control<'_> {
                 if filled {
                     self.fill(index, op)?;
                 }
-                let Some(link) = self.links.get_mut(index) else { return Ok(false) };
-                let sent = link.pump_out(id, net, cx).map_err(|error| Failure::Link(Broken::Transport(error)))?;
+                let Some(link) = self.link_mut(index) else { return Ok(false) };
+                let sent = link.pump_out(id, net, cx);
+                let sent = sent.map_err(|error| self.broken(Broken::Transport(error)))?;
                 Ok(sent || filled)
             }
         }
@@ -312,10 +300,7 @@ fn control<T: Transport + ?Sized>(
     let buffer = core::mem::take(&mut c.buffer);
     let result = receive(c, CONTROL, buffer, net, now, cx, op);
     c.buffer = buffer;
-    match result? {
-        Turn::Moved(received) => Ok(moved | received),
-        Turn::Ready(_) => Ok(true),
-    }
+    Ok(moved | result?)
 }
 
 pub(crate) enum Turn {
@@ -323,7 +308,7 @@ pub(crate) enum Turn {
     Moved(bool),
 }
 
-/// Reads and acts on an answer other than Fetch until more bytes are needed.
+/// Reads and acts on an answer other than Fetch until more bytes are needed. `true`: something moved.
 fn receive<T: Transport + ?Sized>(
     c: &mut Control<'_>,
     index: usize,
@@ -332,47 +317,49 @@ fn receive<T: Transport + ?Sized>(
     now: Instant,
     cx: &mut Context<'_>,
     op: &mut Op<'_, '_>,
-) -> Result<Turn, Failure> {
+) -> Result<bool, Failure> {
     let id = ConnectionId::new(index as u8);
     let mut moved = false;
     loop {
-        let Some(link) = c.links.get_mut(index) else { return Ok(Turn::Moved(moved)) };
+        let Some(link) = c.link_mut(index) else { return Ok(moved) };
         if !link.has_head() {
-            let read = link.pump_head(id, net, cx).map_err(Failure::Link)?;
-            if !read {
-                return late(c, index, now).map(|()| Turn::Moved(moved));
+            let (read, request) = (link.pump_head(id, net, cx), link.awaiting());
+            if !read.map_err(|broken| c.broken(broken))? {
+                return late(c, index, now).map(|()| moved);
             }
-            let request = link.awaiting();
             *c.inbox(index) = Inbox::of(request);
             moved = true;
             continue;
         }
         match c.look(index, buffer, op, now)? {
             Looked::Moved => moved = true,
-            Looked::Ready(ready) => return Ok(Turn::Ready(ready)),
-            Looked::Done => return Ok(Turn::Moved(true)),
+            Looked::Done => return Ok(true),
             Looked::More => {
                 let [control, window] = &mut c.state.inboxes;
                 let inbox = if index == CONTROL { control } else { window };
                 let need = inbox.len().saturating_add(1);
-                let Some(link) = c.links.get_mut(index) else { return Ok(Turn::Moved(moved)) };
-                if !inbox.pump(buffer, need, 0, link, id, net, cx).map_err(Failure::Link)? {
-                    return late(c, index, now).map(|()| Turn::Moved(moved));
+                let Some(link) = c.links.get_mut(index) else { return Ok(moved) };
+                let read = inbox.pump(buffer, need, 0, link, id, net, cx);
+                if !read.map_err(|broken| c.broken(broken))? {
+                    return late(c, index, now).map(|()| moved);
                 }
                 moved = true;
                 let deadline = now.after(c.config.request_timeout);
-                if let Some(link) = c.links.get_mut(index) {
+                if let Some(link) = c.link_mut(index) {
                     link.deadline = link.deadline.max(deadline);
                 }
             }
+        }
+        if matches!((&c.state.parked, &*op), (Parked::Truncated { .. }, Op::Event)) {
+            return Ok(true); // there is room for one, and it is told first
         }
     }
 }
 
 /// Nothing arrived: has it been too long?
-fn late(c: &Control<'_>, index: usize, now: Instant) -> Result<(), Failure> {
-    match c.links.get(index) {
-        Some(link) if link.awaiting().api != 0 && now >= link.deadline => Err(Failure::Link(Broken::Timeout)),
+fn late(c: &mut Control<'_>, index: usize, now: Instant) -> Result<(), Failure> {
+    match c.link(index) {
+        Some(link) if link.awaiting().api != 0 && now >= link.deadline => Err(c.broken(Broken::Timeout)),
         _ => Ok(()),
     }
 }
@@ -402,7 +389,7 @@ fn fetch<T: Transport + ?Sized>(
                 c.state.owner = owner as u8;
                 c.state.arrived = now;
                 *c.inbox(owner) = Inbox::NEW;
-                let version = c.links.get(owner).map_or(0, |link| link.awaiting().version);
+                let version = c.link(owner).map_or(0, |link| link.awaiting().version);
                 c.state.stream.begin(version);
             }
             None => return Ok(Turn::Moved(moved)),
@@ -412,17 +399,13 @@ fn fetch<T: Transport + ?Sized>(
         choose(c, net, now, cx)?;
     }
     let owner = usize::from(c.state.owner);
-    let fetches = c.links.get(owner).is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
+    let fetches = c.link(owner).is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
     if !fetches {
-        return match receive(c, owner, window, net, now, cx, op).map_err(|failure| (owner, failure))? {
-            Turn::Ready(ready) => Ok(Turn::Ready(ready)),
-            Turn::Moved(received) => {
-                if c.links.get(owner).is_some_and(|link| !link.has_head()) {
-                    c.state.owner = 0;
-                }
-                Ok(Turn::Moved(moved | received))
-            }
-        };
+        moved |= receive(c, owner, window, net, now, cx, op).map_err(|failure| (owner, failure))?;
+        if c.link(owner).is_some_and(|link| !link.has_head()) {
+            c.state.owner = 0;
+        }
+        return Ok(Turn::Moved(moved));
     }
     stream(c, owner, window, net, now, cx, op, moved).map_err(|failure| (owner, failure))
 }
@@ -439,19 +422,15 @@ fn choose<T: Transport + ?Sized>(
         if usize::from(c.state.owner) == index {
             continue;
         }
-        let Some(link) = c.links.get_mut(index).filter(|link| link.phase == Phase::Up && link.awaiting().api != 0)
-        else {
+        let Some(link) = c.link_mut(index).filter(|link| link.phase == Phase::Up && link.awaiting().api != 0) else {
             continue;
         };
-        while !link.has_head() {
-            if !link
-                .pump_head(ConnectionId::new(index as u8), net, cx)
-                .map_err(|broken| (index, Failure::Link(broken)))?
-            {
-                break;
-            }
+        let mut read = Ok(true);
+        while !link.has_head() && matches!(read, Ok(true)) {
+            read = link.pump_head(ConnectionId::new(index as u8), net, cx);
         }
         let has_head = link.has_head();
+        read.map_err(|broken| (index, c.broken(broken)))?;
         if !has_head {
             late(c, index, now).map_err(|failure| (index, failure))?;
         } else if chosen
@@ -464,6 +443,7 @@ fn choose<T: Transport + ?Sized>(
 }
 
 /// Fetch's answer, until there is something to lend or more bytes are needed.
+#[inline(never)]
 fn stream<T: Transport + ?Sized>(
     c: &mut Control<'_>,
     owner: usize,
@@ -497,12 +477,12 @@ fn stream<T: Transport + ?Sized>(
                 }
                 Step::More(n) => need = n,
                 Step::End => {
-                    let unread = c.inbox(owner).len().saturating_add(c.links.get(owner).map_or(0, |link| link.left));
+                    let unread = c.inbox(owner).len().saturating_add(c.link(owner).map_or(0, |link| link.left));
                     if unread > 0 {
-                        return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(unread)));
+                        return Err(c.broken(Broken::Protocol(ProtocolErrorKind::TrailingBytes(unread))));
                     }
                     finish(c, owner, now);
-                    return c.starved(owner).map_or(Ok(Turn::Moved(true)), |error| Err(Failure::Error(error)));
+                    return c.starved(owner).map(|()| Turn::Moved(true));
                 }
             }
         } else {
@@ -510,26 +490,31 @@ fn stream<T: Transport + ?Sized>(
         }
         if need as usize > window.len() {
             let capacity = Capacity { what: Resource::Window, needed: need as usize, have: window.len() };
-            return Err(Failure::Fatal(capacity.into()));
+            c.full(capacity);
+            return Err(Failure::Fatal);
         }
         let pinned = c.state.stream.pinned;
         let [_, inbox] = &mut c.state.inboxes;
         let Some(link) = c.links.get_mut(owner) else { return Ok(Turn::Moved(moved)) };
         if link.left == 0 && need > inbox.len() {
-            return Err(Failure::protocol(ProtocolErrorKind::Malformed)); // the answer ends inside an item
+            return Err(c.malformed()); // the answer ends inside an item
         }
-        if inbox.pump(window, need, pinned, link, id, net, cx).map_err(Failure::Link)? {
-            link.deadline = now.after(c.config.request_timeout);
+        let read = inbox.pump(window, need, pinned, link, id, net, cx);
+        let deadline = link.deadline;
+        if read.map_err(|broken| c.broken(broken))? {
+            if let Some(link) = c.links.get_mut(owner) {
+                link.deadline = now.after(c.config.request_timeout);
+            }
             c.state.arrived = now;
             moved = true;
             continue;
         }
-        if now >= link.deadline {
-            return Err(Failure::Link(Broken::Timeout));
+        if now >= deadline {
+            return Err(c.broken(Broken::Timeout));
         }
         let others = c.links.iter().skip(1).filter(|link| link.has_head()).count() > 1;
         if others && now >= c.state.arrived.after(STALL) {
-            return Err(Failure::Link(Broken::Timeout));
+            return Err(c.broken(Broken::Timeout));
         }
         return Ok(Turn::Moved(moved));
     }
@@ -541,21 +526,21 @@ fn stream<T: Transport + ?Sized>(
 const STARVED: u8 = 3;
 
 impl Control<'_> {
-    fn starved(&mut self, owner: usize) -> Option<Error> {
-        let link = self.links.get_mut(owner).filter(|link| link.starved >= STARVED)?;
+    fn starved(&mut self, owner: usize) -> Result<(), Failure> {
+        let Some(link) = self.link_mut(owner).filter(|link| link.starved >= STARVED) else { return Ok(()) };
         link.starved = 0;
-        Some(broker_error(Api::Fetch, ErrorCode::THROTTLING_QUOTA_EXCEEDED, false).into())
+        Err(self.refused(Api::Fetch, ErrorCode::THROTTLING_QUOTA_EXCEEDED, false))
     }
 }
 
 /// Fetch's answer is read.
 fn finish(c: &mut Control<'_>, owner: usize, now: Instant) {
-    let sent_at = c.links.get(owner).map_or(now, |link| link.sent_at);
+    let sent_at = c.link(owner).map_or(now, |link| link.sent_at);
     let quick = now < sent_at.after(c.config.fetch_max_wait.min(c.config.retry_backoff));
     let barren = quick && !c.state.stream.fruitful;
     let deadline = now.after_millis(c.patience(Api::Fetch));
     let pause = now.after(c.config.retry_backoff);
-    if let Some(link) = c.links.get_mut(owner) {
+    if let Some(link) = c.link_mut(owner) {
         link.answered(deadline);
         link.failures = 0;
         if barren && link.is_idle() {

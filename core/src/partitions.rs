@@ -19,6 +19,7 @@ pub(crate) enum Phase {
 
 /// One assigned partition. `acked <= position` but after a seek; all offsets are the next one, not the last.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Slot {
     /// Entry in the topics' arena.
     pub topic: u16,
@@ -31,18 +32,18 @@ pub(crate) struct Slot {
     /// Refreshes in a row that named an older leader epoch.
     pub older_epochs: u8,
     pub partition: i32,
-    /// The next offset to be lent.
-    pub position: i64,
-    /// What may be committed.
-    pub acked: i64,
-    /// -1 unknown.
-    pub high_watermark: i64,
     /// Node id, -1 unknown.
     pub leader: i32,
     /// -1 unknown.
     pub leader_epoch: i32,
     /// Leader epoch of the last batch, -1 unknown.
     pub epoch: i32,
+    /// The next offset to be lent.
+    pub position: i64,
+    /// What may be committed.
+    pub acked: i64,
+    /// -1 unknown.
+    pub high_watermark: i64,
 }
 
 impl Slot {
@@ -78,6 +79,7 @@ impl Slot {
     /// The assignment that was taken last has brought it.
     pub const ADDED: u16 = 8192;
     /// Named by the assignment that is being read or was read last, or behind the table by its successor's.
+    #[cfg_attr(not(feature = "group"), allow(dead_code))]
     pub const GIVEN: u16 = 16384;
     /// The group wants it back: nothing of it is handed out any more.
     pub const REVOKED: u16 = 32768;
@@ -177,21 +179,18 @@ pub(crate) fn insert(slots: &mut [Slot], used: &mut u16, at: usize, slot: Slot) 
     true
 }
 
-/// Keeps what `keep` says.
+/// Keeps what `keep` says, in front and in order. Swaps, as a copy would bring `memmove` into the image.
 pub(crate) fn retain(slots: &mut [Slot], used: &mut u16, keep: impl Fn(&Slot) -> bool) {
-    let cells = core::cell::Cell::from_mut(slots).as_slice_of_cells();
-    let mut kept = cells.iter();
-    let mut count = 0u16;
-    for cell in cells.iter().take(usize::from(*used)) {
-        let slot = cell.get();
-        if keep(&slot) {
-            if let Some(place) = kept.next() {
-                place.set(slot);
-                count = count.saturating_add(1);
+    let mut kept = 0;
+    for at in 0..usize::from(*used) {
+        if slots.get(at).is_some_and(&keep) {
+            if let Ok([place, slot]) = slots.get_disjoint_mut([kept, at]) {
+                core::mem::swap(place, slot);
             }
+            kept = kept.saturating_add(1);
         }
     }
-    *used = count;
+    *used = kept as u16;
 }
 
 #[cfg(test)]

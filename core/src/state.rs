@@ -1,6 +1,7 @@
 //! Everything that is not lent: the machines' counters, and [`Control`], the view of it that outlives a lent record.
 use crate::cluster::Cluster;
 use crate::commit::Commit;
+use crate::connection::failure::Cause;
 use crate::connection::inbox::Inbox;
 use crate::connection::Link;
 use crate::fetch::stream::Stream;
@@ -32,58 +33,64 @@ pub(crate) enum Mode {
 
 /// All zero when new, so that the static it lies in needs no flash.
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct State {
-    pub cluster: Cluster,
-    pub commit: Commit,
-    #[cfg(feature = "group")]
-    pub group: Group,
-    pub stream: Stream,
-    /// Of the control connection, and of the window.
-    pub inboxes: [Inbox; 2],
-    pub random: Random,
     pub mode: Mode,
-    pub slots_used: u16,
-    pub names_used: u16,
     /// The connection whose answer is in the window; 0 none.
     pub owner: u8,
     /// A superloop called `poll` last.
     pub polled: bool,
-    /// What a superloop has asked and goes on asking; 0 nothing.
-    pub question: u32,
-    /// Slot of what was lent last, plus 1, and whether its CRC was checked or is not to be.
-    pub lent_slot: u16,
+    /// It calls `commit_sync` until it has its result.
+    pub awaited: bool,
+    /// Of what was lent last the CRC was checked, or is not to be.
     pub lent_judged: bool,
-    /// The slot after the last that brought records: the next Fetch begins there.
-    pub first_slot: u16,
     /// Counts changes of the tables of slots and of names.
     pub tables: u8,
     /// Something changed that may call for other requests.
     pub plan: bool,
     /// The drive loop stopped for others' sake, not for want of work.
     pub busy: bool,
-    /// When planning is worth it though nothing changed.
-    pub plan_at: Instant,
-    /// Last time a blocking consumer tended its connections between two records.
-    pub tended: Instant,
     /// Records until the clock is read again.
     pub tend_in: u8,
     /// So many were passed over before.
     pub quick: u8,
-    /// Until then partitions are fetched from followers, and `rackless` holds; 0: none is.
-    pub follow_until: Instant,
     /// Leaders are not told our rack.
     pub rackless: bool,
-    /// The window's answer last brought bytes.
-    pub arrived: Instant,
     /// A partition is [`Slot::UNTOLD`].
     pub news: bool,
     /// The connection whose answer was in the window last.
     pub served: u8,
     /// Answers without records in a row.
     pub barren: u8,
-    pub parked: Parked,
+    pub slots_used: u16,
+    pub names_used: u16,
+    /// Slot of what was lent last, plus 1.
+    pub lent_slot: u16,
+    /// The slot after the last that brought records: the next Fetch begins there.
+    pub first_slot: u16,
+    /// What a superloop has asked and goes on asking; 0 nothing.
+    pub question: u32,
+    pub stream: Stream,
+    /// Of the control connection, and of the window.
+    pub inboxes: [Inbox; 2],
+    pub commit: Commit,
+    /// When planning is worth it though nothing changed.
+    pub plan_at: Instant,
+    /// Last time a blocking consumer tended its connections between two records.
+    pub tended: Instant,
+    /// Until then partitions are fetched from followers, and `rackless` holds; 0: none is.
+    pub follow_until: Instant,
+    /// The window's answer last brought bytes.
+    pub arrived: Instant,
     /// A superloop's `close` ends here; 0 it has not begun.
     pub close_at: Instant,
+    pub random: Random,
+    #[cfg(feature = "group")]
+    pub group: Group,
+    pub cluster: Cluster,
+    pub parked: Parked,
+    /// Of a [`Failure`](crate::connection::failure::Failure) that is on its way.
+    pub cause: Cause,
 }
 
 /// An error that arose while the application waited for something else. Not an `Option`: its `None` would not be all zero.
@@ -152,6 +159,7 @@ impl State {
         names_used: 0,
         owner: 0,
         polled: false,
+        awaited: false,
         question: 0,
         lent_slot: 0,
         lent_judged: false,
@@ -170,6 +178,7 @@ impl State {
         served: 0,
         barren: 0,
         parked: Parked::Nothing,
+        cause: Cause::Nothing,
         close_at: Instant::from_millis(0),
     };
 }
@@ -227,6 +236,38 @@ impl Control<'_> {
         self.table.get_mut(..self.state.slots_used.into()).unwrap_or_default()
     }
 
+    #[inline(never)]
+    pub(crate) fn link(&self, index: usize) -> Option<&Link> {
+        self.links.get(index)
+    }
+
+    #[inline(never)]
+    pub(crate) fn link_mut(&mut self, index: usize) -> Option<&mut Link> {
+        self.links.get_mut(index)
+    }
+    pub(crate) fn slot(&self, index: usize) -> Option<&Slot> {
+        self.slots().get(index)
+    }
+    pub(crate) fn slot_mut(&mut self, index: usize) -> Option<&mut Slot> {
+        self.slots_mut().get_mut(index)
+    }
+
+    /// Whether a partition has one of these flags.
+    pub(crate) fn any(&self, flags: u16) -> bool {
+        self.slots().iter().any(|slot| slot.is(flags))
+    }
+
+    /// Partitions with one flag get the other instead. Whether there was one.
+    pub(crate) fn exchange(&mut self, flag: u16, other: u16) -> bool {
+        let mut any = false;
+        for slot in self.slots_mut().iter_mut().filter(|slot| slot.is(flag)) {
+            slot.clear(flag);
+            slot.set(other);
+            any = true;
+        }
+        any
+    }
+
     pub(crate) fn find(&self, topic: &str, partition: i32) -> Option<usize> {
         let topic = strings::find(&self.names, self.state.names_used, topic)?;
         partitions::find(self.slots(), topic, partition).ok()
@@ -245,8 +286,7 @@ impl Control<'_> {
     }
 
     pub(crate) fn short_name(&self, slot: usize) -> (TopicName, i32) {
-        self.slots()
-            .get(slot)
+        self.slot(slot)
             .map_or((TopicName::NONE, -1), |slot| (TopicName::new(self.topic_name(slot.topic)), slot.partition))
     }
 

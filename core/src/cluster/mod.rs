@@ -2,14 +2,15 @@
 pub(crate) mod nodes;
 
 use crate::config::{parse_server, servers};
+use crate::connection::failure::Failure;
 use crate::connection::{Link, CONTROL};
-use crate::error::BrokerError;
+use crate::error::{BrokerError, ProtocolError};
 use crate::partitions::{Phase, Slot};
 use crate::seed::Random;
 use crate::state::{topic, Control, Mode, State};
 use crate::time::millis;
 use crate::wire::{api_versions, find_coordinator, metadata};
-use crate::{strings, Api, Config, Error, ErrorCode, Instant, ProtocolErrorKind, TopicName};
+use crate::{strings, Api, Config, ErrorCode, Instant, ProtocolErrorKind, TopicName};
 use core::time::Duration;
 use nodes::{Need, Node, Nodes, BOOTSTRAP};
 
@@ -28,21 +29,6 @@ impl Job {
         self.wanted = true;
     }
 
-    /// Again, after `retry.backoff.ms` and its doublings.
-    pub fn retry(&mut self, config: &Config<'_>, random: &mut Random, now: Instant) {
-        self.wanted = true;
-        self.not_before =
-            now.after_millis(backoff(config.retry_backoff, config.retry_backoff_max, self.failures, random));
-        self.failures = self.failures.saturating_add(1);
-    }
-
-    /// The same, unless it is wanted anyway.
-    pub fn retry_once(&mut self, config: &Config<'_>, random: &mut Random, now: Instant) {
-        if !self.wanted {
-            self.retry(config, random, now);
-        }
-    }
-
     pub fn done(&mut self) {
         *self = Job::NEW;
     }
@@ -55,17 +41,11 @@ pub(crate) fn backoff(first: Duration, max: Duration, failures: u8, random: &mut
 }
 
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Cluster {
-    pub nodes: Nodes,
-    pub metadata: Job,
-    /// FindCoordinator.
-    pub find: Job,
-    /// Node id of the coordinator, while [`Self::coordinator_known`].
-    coordinator: i32,
     pub coordinator_known: bool,
-    /// How often in a row a coordinator that was named has not answered, and since when; told or begun.
+    /// How often in a row a coordinator that was named has not answered.
     pub unreached: u8,
-    pub unreached_since: Instant,
     /// Entry of `bootstrap.servers` in use, and how many places were tried since the last success.
     bootstrap: u8,
     tried: u8,
@@ -75,15 +55,24 @@ pub(crate) struct Cluster {
     named: bool,
     /// Leaders were missing from the table, and all brokers are being asked for again.
     again: bool,
-    pub refresh_at: Instant,
-    /// Since when Metadata does not know a topic or a partition; 0 it does.
-    unknown_since: Instant,
-    /// What is to be reported: code, the topic's entry, partition or -1.
+    /// What is to be reported: code, the topic's entry.
     report: i16,
     report_topic: u16,
+    /// Node id of the coordinator, while [`Self::coordinator_known`].
+    coordinator: i32,
+    /// Or -1.
     report_partition: i32,
     /// The range of a needed API that the broker does not share with us.
     mismatch: (i16, i16, i16),
+    /// Since when, or when that was told.
+    pub unreached_since: Instant,
+    pub refresh_at: Instant,
+    /// Since when Metadata does not know a topic or a partition; 0 it does.
+    unknown_since: Instant,
+    pub metadata: Job,
+    /// FindCoordinator.
+    pub find: Job,
+    pub nodes: Nodes,
 }
 
 /// A topic that Metadata does not know is reported after this long: brokers need a moment to agree on a new one.
@@ -143,6 +132,35 @@ fn needed<'a>(links: &'a [Link], slots: &'a [Slot], coordinator: Option<i32>) ->
 }
 
 impl Control<'_> {
+    /// What an API's job asks for is asked for again, after `retry.backoff.ms` and its doublings.
+    pub(crate) fn retry(&mut self, api: Api, now: Instant) {
+        let State {
+            cluster,
+            commit,
+            random,
+            #[cfg(feature = "group")]
+            group,
+            ..
+        } = &mut *self.state;
+        let job = match api {
+            Api::Metadata => &mut cluster.metadata,
+            Api::FindCoordinator => &mut cluster.find,
+            Api::OffsetFetch => &mut commit.fetch,
+            #[cfg(feature = "group")]
+            Api::JoinGroup => &mut group.job,
+            _ => &mut commit.job,
+        };
+        let wait = backoff(self.config.retry_backoff, self.config.retry_backoff_max, job.failures, random);
+        *job = Job { wanted: true, failures: job.failures.saturating_add(1), not_before: now.after_millis(wait) };
+    }
+
+    /// Metadata is asked for, and not at once, unless it is wanted anyway.
+    pub(crate) fn doubt_metadata(&mut self, now: Instant) {
+        if !self.state.cluster.metadata.wanted {
+            self.retry(Api::Metadata, now);
+        }
+    }
+
     /// Where the control connection should go next: the coordinator if there is one, otherwise the next place of the list and of the
     /// brokers known so far.
     pub(crate) fn control_target(&mut self) -> u8 {
@@ -195,8 +213,8 @@ impl Control<'_> {
     }
 
     /// One item of an answer about the cluster.
-    pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), Error> {
-        let (index, need) = (self.links.get(link).map_or(0, |link| link.node), self.need());
+    pub(crate) fn versions_item(&mut self, link: usize, item: api_versions::Item) -> Result<(), Failure> {
+        let (index, need) = (self.link(link).map_or(0, |link| link.node), self.need());
         let mut others = self.links.iter().enumerate().filter(|&(other, _)| other != link);
         let alone = !others.any(|(_, other)| other.asks_versions(index));
         let cluster = &mut self.state.cluster;
@@ -210,7 +228,8 @@ impl Control<'_> {
                 cluster.mismatch = (0, 0, -1);
             }
             api_versions::Item::Error(code) => {
-                return Err(broker_error(Api::ApiVersions, ErrorCode(code), false).into());
+                self.refused(Api::ApiVersions, ErrorCode(code), false);
+                return Err(Failure::Fatal);
             }
             api_versions::Item::Range { api, min, max } => {
                 node.versions.note(api, min, max);
@@ -224,8 +243,8 @@ impl Control<'_> {
     }
 
     /// All of ApiVersions is read.
-    pub(crate) fn versions_done(&mut self, link: usize) -> Result<(), (Api, ProtocolErrorKind)> {
-        let index = self.links.get(link).map_or(0, |link| link.node);
+    pub(crate) fn versions_done(&mut self, link: usize) -> Result<(), Failure> {
+        let index = self.link(link).map_or(0, |link| link.node);
         let need = self.need();
         let cluster = &mut self.state.cluster;
         let Some(node) = cluster.nodes.get_mut(index) else { return Ok(()) };
@@ -237,9 +256,15 @@ impl Control<'_> {
                 node.asked = false;
                 let (_, their_min, their_max) =
                     Some(cluster.mismatch).filter(|range| range.0 == api as i16).unwrap_or((0, 0, -1));
-                Err((api, ProtocolErrorKind::Version(min, max, their_min, their_max)))
+                Err(self.mismatch(api, ProtocolErrorKind::Version(min, max, their_min, their_max)))
             }
         }
+    }
+
+    /// The broker does not share a version with us: told at once, tried again with backoff.
+    pub(crate) fn mismatch(&mut self, api: Api, kind: ProtocolErrorKind) -> Failure {
+        self.tell(ProtocolError { api, position: 0, kind }.into());
+        Failure::Fatal
     }
 
     pub(crate) fn metadata_item(&mut self, item: metadata::Item<'_>, now: Instant) {
@@ -360,9 +385,9 @@ impl Control<'_> {
     }
 
     /// All of Metadata is read.
-    pub(crate) fn metadata_done(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn metadata_done(&mut self, now: Instant) -> Result<(), Failure> {
         self.recognise_bootstrap();
-        let State { cluster, random, slots_used, plan, .. } = &mut *self.state;
+        let State { cluster, slots_used, plan, .. } = &mut *self.state;
         *plan = true;
         for slot in self.table.get_mut(..usize::from(*slots_used)).unwrap_or_default() {
             if cluster.nodes.get(slot.replica).is_some_and(|node| !node.listed) {
@@ -370,7 +395,7 @@ impl Control<'_> {
             }
         }
         if !cluster.named {
-            cluster.metadata.retry(self.config, random, now); // a broker that is still starting names nobody
+            self.retry(Api::Metadata, now); // a broker that is still starting names nobody
             return Ok(());
         }
         cluster.contacted = true;
@@ -399,9 +424,9 @@ impl Control<'_> {
             cluster.metadata.not_before = now;
         } else if strangers || leaderless || unknown || unnoted {
             cluster.again = false;
-            cluster.metadata.retry(self.config, &mut self.state.random, now);
+            self.retry(Api::Metadata, now);
             if strangers {
-                return Err(self.state.cluster.nodes.full().into());
+                return Err(self.no_room());
             }
         } else {
             cluster.again = false;
@@ -419,12 +444,17 @@ impl Control<'_> {
                     partition: cluster.report_partition,
                     fatal: false,
                 };
-                Err(error.into())
+                Err(self.tell(error.into()))
             }
         }
     }
 
-    pub(crate) fn coordinator_item(&mut self, item: find_coordinator::Item<'_>, now: Instant) -> Result<(), Error> {
+    /// A broker that is needed found none.
+    fn no_room(&mut self) -> Failure {
+        self.tell(self.state.cluster.nodes.full().into())
+    }
+
+    pub(crate) fn coordinator_item(&mut self, item: find_coordinator::Item<'_>, now: Instant) -> Result<(), Failure> {
         match item {
             find_coordinator::Item::Head { throttle, error } => {
                 self.throttle(CONTROL, throttle, now);
@@ -433,14 +463,14 @@ impl Control<'_> {
             }
             find_coordinator::Item::Node { id, host, port } => {
                 let code = ErrorCode(self.inbox(CONTROL).error);
-                let State { cluster, random, .. } = &mut *self.state;
+                let State { cluster, .. } = &mut *self.state;
                 match code {
                     ErrorCode::NONE => {
                         (cluster.coordinator, cluster.coordinator_known) = (id, true);
                         if self.note_node(id, host, port).is_none() {
                             self.state.cluster.lose_coordinator();
-                            self.state.cluster.find.retry(self.config, &mut self.state.random, now);
-                            return Err(self.state.cluster.nodes.full().into());
+                            self.retry(Api::FindCoordinator, now);
+                            return Err(self.no_room());
                         }
                         self.state.cluster.find.done();
                         self.recognise_bootstrap();
@@ -453,26 +483,21 @@ impl Control<'_> {
                     | ErrorCode::REQUEST_TIMED_OUT
                     | ErrorCode::NETWORK_EXCEPTION
                     | ErrorCode::UNKNOWN_SERVER_ERROR => {
-                        cluster.find.retry(self.config, random, now);
+                        self.retry(Api::FindCoordinator, now);
                         Ok(())
                     }
                     code => {
-                        cluster.find.retry(self.config, random, now);
+                        self.retry(Api::FindCoordinator, now);
                         let fatal = matches!(
                             code,
                             ErrorCode::GROUP_AUTHORIZATION_FAILED
                                 | ErrorCode::INVALID_GROUP_ID
                                 | ErrorCode::INVALID_REQUEST
                         );
-                        Err(broker_error(Api::FindCoordinator, code, fatal).into())
+                        Err(self.refused(Api::FindCoordinator, code, fatal))
                     }
                 }
             }
         }
     }
-}
-
-/// About no topic.
-pub(crate) fn broker_error(api: Api, code: ErrorCode, fatal: bool) -> BrokerError {
-    BrokerError { api, code, topic: TopicName::NONE, partition: -1, fatal }
 }

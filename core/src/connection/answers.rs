@@ -1,8 +1,9 @@
 //! Who acts on what arrives: one item of an answer at a time, from the control connection's buffer or from the window.
 use super::inbox::Inbox;
-use super::{Broken, CONTROL};
+use super::CONTROL;
 use crate::connection::failure::Failure;
-use crate::drive::{Op, Ready};
+use crate::connection::Broken;
+use crate::drive::Op;
 use crate::state::Control;
 use crate::wire::answer::{tag, Progress, END};
 #[cfg(feature = "group-sticky")]
@@ -15,14 +16,13 @@ use crate::wire::{
 };
 #[cfg(feature = "group")]
 use crate::wire::{heartbeat, join_group, sync_group};
-use crate::{Api, Capacity, Error, Instant, ProtocolErrorKind, Resource};
+use crate::{Api, Capacity, Instant, ProtocolErrorKind, Resource};
 
 /// What one look at the arrived bytes came to.
 pub(crate) enum Looked {
     Moved,
     /// The next item is not all there.
     More,
-    Ready(Ready),
     /// The answer is over; the connection is free.
     Done,
 }
@@ -40,7 +40,7 @@ impl Control<'_> {
 
     /// The broker has muted the connection for so long.
     pub(crate) fn throttle(&mut self, link: usize, millis: i32, now: Instant) {
-        if let (Ok(millis @ 1..), Some(link)) = (u32::try_from(millis), self.links.get_mut(link)) {
+        if let (Ok(millis @ 1..), Some(link)) = (u32::try_from(millis), self.link_mut(link)) {
             link.not_before = link.not_before.max(now.after_millis(millis.into()));
         }
     }
@@ -53,7 +53,7 @@ impl Control<'_> {
         op: &mut Op<'_, '_>,
         now: Instant,
     ) -> Result<Looked, Failure> {
-        let Some(connection) = self.links.get(link) else { return Ok(Looked::More) };
+        let Some(connection) = self.link(link) else { return Ok(Looked::More) };
         let (request, outstanding) = (connection.awaiting(), connection.left);
         let Some(api) = Api::from_key(request.api) else { return Ok(Looked::More) };
         let inbox = self.inbox(link);
@@ -63,7 +63,7 @@ impl Control<'_> {
             inbox.progress.skip -= n;
             inbox.consume(n);
             return match n {
-                0 if outstanding == 0 => Err(Failure::protocol(ProtocolErrorKind::Malformed)),
+                0 if outstanding == 0 => Err(self.malformed()),
                 0 => Ok(Looked::More),
                 _ => Ok(Looked::Moved),
             };
@@ -73,11 +73,11 @@ impl Control<'_> {
         if between.is_none() && inbox.progress.part == END {
             let trailing = outstanding.saturating_add(input.len() as u32);
             if trailing > 0 {
-                return Err(Failure::protocol(ProtocolErrorKind::TrailingBytes(trailing)));
+                return Err(self.broken(Broken::Protocol(ProtocolErrorKind::TrailingBytes(trailing))));
             }
             let deadline = now.after_millis(self.patience(Api::Fetch));
             let coordinator = self.state.cluster.coordinator();
-            if let Some(link) = self.links.get_mut(link) {
+            if let Some(link) = self.link_mut(link) {
                 link.answered(deadline);
                 link.failures = 0;
                 if coordinator == Some(link.node) {
@@ -88,7 +88,7 @@ impl Control<'_> {
             return self.answered(link, api, now);
         }
         let parsed = match between {
-            Some(parsed) => parsed.map(|(i, ())| (i, Ok(None))),
+            Some(parsed) => parsed.map(|(i, ())| (i, Ok(()))),
             None => self.item(link, api, request.version, &mut progress, input, op, now),
         };
         let (rest, outcome) = match item(parsed) {
@@ -99,21 +99,16 @@ impl Control<'_> {
                 return match full {
                     true => {
                         let capacity = Capacity { what, needed: buffer.len().saturating_add(1), have: buffer.len() };
-                        Err(Failure::Fatal(capacity.into()))
+                        self.full(capacity);
+                        Err(Failure::Fatal)
                     }
                     false => Ok(Looked::More),
                 };
             }
-            Err(_) => return Err(Failure::protocol(ProtocolErrorKind::Malformed)),
+            Err(_) => return Err(self.malformed()),
         };
-        let inbox = self.inbox(link);
-        inbox.progress = progress;
-        inbox.consume(input.len().saturating_sub(rest.len()) as u32);
-        match outcome {
-            Ok(None) => Ok(Looked::Moved),
-            Ok(Some(ready)) => Ok(Looked::Ready(ready)),
-            Err(failure) => Err(failure),
-        }
+        self.inbox(link).advance(&progress, input.len().saturating_sub(rest.len()) as u32);
+        outcome.map(|()| Looked::Moved)
     }
 
     fn item<'b>(
@@ -125,34 +120,33 @@ impl Control<'_> {
         i: Bytes<'b>,
         op: &mut Op<'_, '_>,
         now: Instant,
-    ) -> Parsed<'b, Result<Option<Ready>, Failure>> {
-        let done = |result: Result<(), Error>| result.map(|()| None).map_err(Failure::Error);
+    ) -> Parsed<'b, Result<(), Failure>> {
         Ok(match api {
             Api::ApiVersions => {
                 let (i, it) = api_versions::item(p, i)?;
-                (i, self.versions_item(link, it).map(|()| None).map_err(Failure::Fatal))
+                (i, self.versions_item(link, it))
             }
             Api::Metadata => {
                 let (i, it) = metadata::item(p, i)?;
                 self.metadata_item(it, now);
-                (i, Ok(None))
+                (i, Ok(()))
             }
             Api::FindCoordinator => {
                 let (i, it) = find_coordinator::item(p, i)?;
-                (i, done(self.coordinator_item(it, now)))
+                (i, self.coordinator_item(it, now))
             }
             Api::ListOffsets => {
                 let (i, it) = list_offsets::item(p, i)?;
-                (i, done(self.offsets_item(link, it, op, now)))
+                (i, self.offsets_item(link, it, op, now))
             }
             Api::OffsetForLeaderEpoch => {
                 let (i, it) = offset_for_leader_epoch::item(p, i)?;
-                (i, self.epochs_item(link, it, now).map_err(Failure::Error))
+                (i, self.epochs_item(link, it, now))
             }
             Api::OffsetCommit => {
                 let (i, it) = offset_commit::item(p, i)?;
                 self.commit_item(it, now);
-                (i, Ok(None))
+                (i, Ok(()))
             }
             Api::OffsetFetch => {
                 // the topic's place in the application's list lives in `left`, which this API does not use
@@ -160,7 +154,7 @@ impl Control<'_> {
                 let (i, it) = offset_fetch::item(p, i)?;
                 let result = self.committed_item(it, op, now);
                 p.left = self.inbox(link).progress.left;
-                (i, done(result))
+                (i, result)
             }
             #[cfg(feature = "group-sticky")]
             Api::JoinGroup if p.part >= claims::USER_DATA => {
@@ -169,40 +163,40 @@ impl Control<'_> {
                 if p.part == claims::DONE {
                     join_group::member_done(p);
                 }
-                (i, Ok(None))
+                (i, Ok(()))
             }
             #[cfg(feature = "group")]
             Api::JoinGroup => {
                 let (i, it) = join_group::item(p, version, self.reads_claims(), i)?;
-                (i, done(self.join_item(it, now)))
+                (i, self.join_item(it, now))
             }
             #[cfg(feature = "group")]
             Api::SyncGroup => {
                 let (i, it) = sync_group::item(p, i)?;
                 self.sync_item(it, now);
-                (i, Ok(None))
+                (i, Ok(()))
             }
             #[cfg(feature = "group")]
             Api::Heartbeat => {
                 let (i, (throttle, error)) = heartbeat::item(p, i)?;
-                (i, done(self.heartbeat_done(throttle, error, now)))
+                (i, self.heartbeat_done(throttle, error, now))
             }
             #[cfg(feature = "group-consumer")]
             Api::ConsumerGroupHeartbeat => {
                 let (i, it) = consumer_group_heartbeat::item(p, i)?;
                 self.beat_item(it, now);
-                (i, Ok(None))
+                (i, Ok(()))
             }
             #[cfg(feature = "group")]
             Api::LeaveGroup => {
                 let (i, _) = heartbeat::item(p, i)?;
                 self.group_left();
-                (i, Ok(None))
+                (i, Ok(()))
             }
             _ => {
                 let _ = version;
                 p.part = END;
-                (i, Ok(None))
+                (i, Ok(()))
             }
         })
     }
@@ -210,12 +204,7 @@ impl Control<'_> {
     /// An answer is read to its end.
     fn answered(&mut self, link: usize, api: Api, now: Instant) -> Result<Looked, Failure> {
         let result = match api {
-            Api::ApiVersions => {
-                return match self.versions_done(link) {
-                    Ok(()) => Ok(Looked::Done),
-                    Err((api, kind)) => Err(Failure::Version(api, kind)),
-                }
-            }
+            Api::ApiVersions => self.versions_done(link),
             Api::Metadata => self.metadata_done(now),
             Api::OffsetCommit => {
                 self.commit_done(now);
@@ -230,14 +219,14 @@ impl Control<'_> {
             Api::ConsumerGroupHeartbeat => self.beat_done(now),
             _ => Ok(()),
         };
-        result.map(|()| Looked::Done).map_err(Failure::Error)
+        result.map(|()| Looked::Done)
     }
 
     /// A connection is gone: what was asked on it is asked again.
     pub(crate) fn requests_lost(&mut self, link: usize, now: Instant) {
         if link != CONTROL {
             self.drop_answer(link);
-            self.state.cluster.metadata.retry_once(self.config, &mut self.state.random, now);
+            self.doubt_metadata(now);
             self.state.plan = true;
             return;
         }
@@ -245,18 +234,10 @@ impl Control<'_> {
         *self.inbox(CONTROL) = Inbox::NEW;
         match api {
             Api::OffsetCommit => self.commit_lost(now),
-            Api::OffsetFetch => self.state.commit.fetch.retry(self.config, &mut self.state.random, now),
-            Api::FindCoordinator => self.state.cluster.find.retry(self.config, &mut self.state.random, now),
-            Api::Metadata => self.state.cluster.metadata.retry(self.config, &mut self.state.random, now),
+            Api::OffsetFetch | Api::FindCoordinator | Api::Metadata => self.retry(api, now),
             _ => {}
         }
         #[cfg(feature = "group")]
         self.group_request_lost(api, now);
-    }
-}
-
-impl Failure {
-    pub fn protocol(kind: ProtocolErrorKind) -> Self {
-        Failure::Link(Broken::Protocol(kind))
     }
 }

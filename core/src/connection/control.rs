@@ -136,7 +136,8 @@ impl Control<'_> {
             Api::OffsetCommit if !self.state.commit.positions && !matches!(op, Op::CommitOffsets(_)) => {
                 // its caller has gone, and the list with it; the commit before it is over
                 let commit = &mut self.state.commit;
-                (commit.explicit, commit.awaited, commit.finished) = (false, false, true);
+                (commit.explicit, commit.finished) = (false, true);
+                self.state.awaited = false;
                 self.state.commit.job.done();
                 return Ok(true);
             }
@@ -152,10 +153,10 @@ impl Control<'_> {
             #[cfg(feature = "group")]
             Api::Heartbeat => self.state.group.heartbeat_at = now.after(self.config.heartbeat_interval),
             #[cfg(feature = "group-sticky")]
-            Api::SyncGroup => self.compute_assignments(now).map_err(Failure::Error)?,
+            Api::SyncGroup => self.compute_assignments(now)?,
             #[cfg(feature = "group-consumer")]
             Api::ConsumerGroupHeartbeat if version == 0 && self.subscribed_pattern().is_some() => {
-                return Err(Failure::Version(due.api, ProtocolErrorKind::Version(1, 1, 0, 0)));
+                return Err(self.mismatch(due.api, ProtocolErrorKind::Version(1, 1, 0, 0)));
             }
             #[cfg(feature = "group-consumer")]
             Api::ConsumerGroupHeartbeat => self.begin_beat(now),

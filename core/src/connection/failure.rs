@@ -3,25 +3,76 @@ use super::{Broken, Phase, CONTROL};
 use crate::cluster::{address, backoff};
 use crate::config::servers;
 use crate::drive::Op;
-use crate::error::{ConnectError, ProtocolError};
+use crate::error::{BrokerError, ConnectError, ProtocolError};
 use crate::partitions::Slot;
 use crate::state::{Control, Parked, State};
-use crate::{Api, ConnectionId, Error, Instant, ProtocolErrorKind, TopicName, Transport};
+use crate::{Api, Capacity, ConnectionId, Error, ErrorCode, Instant, ProtocolErrorKind, TopicName, Transport};
 
-/// How a step failed.
+/// How a step failed. Why lies in [`State::cause`]: a public error is 64 bytes, which every `?` on its way would copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
     /// The application is told; the connection is fine.
-    Error(Error),
+    Told,
     /// The connection is gone; the application is told when it lasts.
-    Link(Broken),
+    Link,
     /// Both.
-    Fatal(Error),
-    /// The broker does not share a version with us: told at once, tried again with backoff.
-    Version(Api, ProtocolErrorKind),
+    Fatal,
+}
+
+/// Why the last step failed. Not an `Option`: its `None` would not be all zero.
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+pub(crate) enum Cause {
+    Nothing,
+    Error(Error),
+    Link(Broken),
 }
 
 impl Control<'_> {
-    /// A connection failed, or only what was asked on it. Returns what the application must know.
+    /// The application is told.
+    #[inline(never)]
+    pub(crate) fn tell(&mut self, error: Error) -> Failure {
+        self.state.cause = Cause::Error(error);
+        Failure::Told
+    }
+
+    /// Something does not fit.
+    pub(crate) fn full(&mut self, capacity: Capacity) -> Failure {
+        self.tell(capacity.into())
+    }
+
+    /// A broker refused, and not about a topic.
+    pub(crate) fn refused(&mut self, api: Api, code: ErrorCode, fatal: bool) -> Failure {
+        self.refused_for(usize::MAX, api, code, fatal)
+    }
+
+    /// The same about the partition of a slot.
+    pub(crate) fn refused_for(&mut self, slot: usize, api: Api, code: ErrorCode, fatal: bool) -> Failure {
+        let (topic, partition) = self.short_name(slot);
+        self.tell(BrokerError { api, code, topic, partition, fatal }.into())
+    }
+
+    /// The connection is gone.
+    #[inline(never)]
+    pub(crate) fn broken(&mut self, broken: Broken) -> Failure {
+        self.state.cause = Cause::Link(broken);
+        Failure::Link
+    }
+
+    pub(crate) fn malformed(&mut self) -> Failure {
+        self.broken(Broken::Protocol(ProtocolErrorKind::Malformed))
+    }
+
+    /// What [`tell`](Self::tell) was told last.
+    #[inline(never)]
+    pub(crate) fn told(&self) -> Error {
+        match self.state.cause {
+            Cause::Error(error) => error,
+            _ => Error::Timeout(Api::Metadata), // nobody asks before something was told
+        }
+    }
+
+    /// A connection failed, or only what was asked on it. `true`: the application must know, by [`told`](Self::told).
     pub(crate) fn failed<T: Transport + ?Sized>(
         &mut self,
         index: usize,
@@ -29,30 +80,19 @@ impl Control<'_> {
         net: &mut T,
         op: &Op<'_, '_>,
         now: Instant,
-    ) -> Option<Error> {
-        let error = match failure {
-            Failure::Error(error) => Some(error),
-            Failure::Fatal(error) => {
-                self.disconnect(index, net, now);
-                Some(error)
-            }
-            Failure::Version(api, kind) => {
-                self.disconnect(index, net, now);
-                Some(ProtocolError { api, position: 0, kind }.into())
-            }
-            Failure::Link(broken) => {
-                let told = self.report(index, broken, now);
-                let idle = self.links.get(index).is_some_and(|link| link.phase == Phase::Up && link.is_idle());
-                self.disconnect(index, net, now);
-                if idle {
-                    // an idle connection that the broker closed is no failure
-                    if let Some(link) = self.links.get_mut(index) {
-                        (link.failures, link.not_before) = (0, now);
-                    }
+    ) -> bool {
+        if failure != Failure::Told {
+            self.report(index, now);
+            let idle = self.link(index).is_some_and(|link| link.phase == Phase::Up && link.is_idle());
+            self.disconnect(index, net, now);
+            if idle && failure == Failure::Link {
+                // an idle connection that the broker closed is no failure
+                if let Some(link) = self.link_mut(index) {
+                    (link.failures, link.not_before) = (0, now);
                 }
-                told
             }
-        }?;
+        }
+        let Cause::Error(error) = &self.state.cause else { return false };
         // what does not concern this call waits for the next `poll`
         let concerns = match (op, error) {
             (Op::Event, _) => true,
@@ -63,31 +103,32 @@ impl Control<'_> {
             _ => false,
         };
         if concerns {
-            return Some(error);
+            return true;
         }
         // what is dropped here comes again while it lasts; what is fatal is the last word
         if error.is_fatal() || matches!(self.state.parked, Parked::Nothing) {
-            self.state.parked = Parked::Error(error);
+            self.state.parked = Parked::Error(*error);
         } else if let Error::Partition(error) = error {
             // but for a partition, which rests
             let place = (0..self.slots().len()).find(|&slot| self.short_name(slot) == (error.topic, error.partition));
-            if let Some(slot) = place.and_then(|slot| self.slots_mut().get_mut(slot)) {
+            if let Some(slot) = place.and_then(|slot| self.slot_mut(slot)) {
                 slot.set(Slot::UNTOLD);
                 self.state.news = true;
             }
         }
-        None
+        false
     }
 
-    /// Whether a connection that cannot be made is the application's business by now.
-    fn report(&mut self, index: usize, broken: Broken, now: Instant) -> Option<Error> {
+    /// Tells that a connection cannot be made, if that is the application's business by now.
+    #[inline(never)]
+    fn report(&mut self, index: usize, now: Instant) {
+        let Cause::Link(broken) = self.state.cause else { return };
         let listed = servers(self.config.bootstrap_servers).count().clamp(3, 100);
         let contacted = self.state.cluster.contacted;
         let limit = self.config.default_api_timeout;
-        let error = self.connect_error(index, broken);
         let State { cluster, .. } = &mut *self.state;
         let coordinator = cluster.coordinator().filter(|_| index == CONTROL);
-        let link = self.links.get_mut(index)?;
+        let Some(link) = self.links.get_mut(index) else { return };
         // whoever names the coordinator answers, again and again, and that one does not
         if cluster.unreached == 0 {
             cluster.unreached_since = now;
@@ -106,12 +147,13 @@ impl Control<'_> {
         };
         if told {
             *since = now;
+            let error = self.connect_error(index, broken);
+            self.tell(error);
         }
-        told.then_some(error)
     }
 
     pub(crate) fn connect_error(&self, index: usize, broken: Broken) -> Error {
-        let Some(link) = self.links.get(index) else { return Error::Timeout(Api::Metadata) };
+        let Some(link) = self.link(index) else { return Error::Timeout(Api::Metadata) };
         let api = Api::from_key(link.awaiting().api);
         let position = match index {
             CONTROL => self.state.inboxes.first(),
@@ -134,12 +176,12 @@ impl Control<'_> {
     /// Gives a connection up after a failure; it is made again after a while.
     fn disconnect<T: Transport + ?Sized>(&mut self, index: usize, net: &mut T, now: Instant) {
         net.abort(ConnectionId::new(index as u8));
-        let failures = self.links.get(index).map_or(0, |link| link.failures);
+        let failures = self.link(index).map_or(0, |link| link.failures);
         let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
         let wait = backoff(first, max, failures.min(u8::MAX.into()) as u8, &mut self.state.random);
-        let lost_answer = self.links.get(index).is_some_and(|link| link.awaiting().api != 0 || link.phase != Phase::Up);
+        let lost_answer = self.link(index).is_some_and(|link| link.awaiting().api != 0 || link.phase != Phase::Up);
         self.requests_lost(index, now);
-        self.leave_follower(self.links.get(index).map_or(0, |link| link.node));
+        self.leave_follower(self.link(index).map_or(0, |link| link.node));
         let cluster = &mut self.state.cluster;
         let Some(link) = self.links.get_mut(index) else { return };
         if let Some(node) = cluster.nodes.get_mut(link.node).filter(|_| lost_answer) {

@@ -8,16 +8,17 @@ use core::task::{Context, Poll};
 
 /// `start <= end <= buffer.len()`.
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Inbox {
+    /// Entry of the topic whose rows are being read, plus 1; 0 for one that is not ours.
+    pub topic: u16,
+    /// The error of the answer as a whole, once it is known.
+    pub error: i16,
     pub start: u32,
     pub end: u32,
     /// Bytes of the answer that are understood or passed over.
     pub position: u32,
     pub progress: Progress,
-    /// Entry of the topic whose rows are being read, plus 1; 0 for one that is not ours.
-    pub topic: u16,
-    /// The error of the answer as a whole, once it is known.
-    pub error: i16,
 }
 
 impl Inbox {
@@ -44,6 +45,12 @@ impl Inbox {
     pub fn consume(&mut self, n: u32) {
         self.start = self.start.saturating_add(n).min(self.end);
         self.position = self.position.saturating_add(n);
+    }
+
+    /// An item of `n` bytes is understood; `progress` says what comes next.
+    pub fn advance(&mut self, progress: &Progress, n: u32) {
+        self.progress = *progress;
+        self.consume(n);
     }
 
     /// Reads once, at most to the answer's end, so that the buffer never holds bytes of the next one. `need` bytes are

@@ -1,6 +1,7 @@
 //! One connection: connecting, requests going out, frames coming in. Counters and enums, never borrows; the bytes of an
 //! answer lie in a buffer that is lent to it: the control connection has one of its own, the others share the window.
 use crate::error::ProtocolErrorKind;
+use crate::wire::primitives::copy;
 use crate::{ConnectionId, Instant, Transport, TransportError, TransportErrorKind};
 use core::task::{Context, Poll};
 
@@ -42,27 +43,34 @@ impl Pending {
 
 /// `sent <= out <= tx.len()`; `head_len <= 8`.
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Link {
     pub phase: Phase,
     /// Index of the node it is for, from 1; 0 none.
     pub node: u8,
+    head_len: u8,
+    /// Which state of the tables the request was begun over: it is written in several fills.
+    pub tables: u8,
+    /// It has fetched since it was made.
+    pub visited: bool,
+    /// Throttled answers without any partition in a row.
+    pub starved: u8,
     /// In a row.
     pub failures: u16,
-    head_len: u8,
-    head: [u8; 8],
-    /// Of the frame being read, bytes that have not arrived.
-    pub left: u32,
-    /// In the order of their answers: at most one ahead of the one being answered.
-    pub pending: [Pending; 2],
-    pub correlation: i32,
-    /// Bytes of the request in `tx`, how many of them are sent, and how many more must be written.
+    /// Bytes of the request in `tx`, and how many of them are sent.
     out: u16,
     sent: u16,
-    pub unwritten: u32,
-    /// The slot it begins with, and which state of the tables it was begun over: it is written in several fills.
+    /// The slot that the request begins with.
     pub first_slot: u16,
-    pub tables: u8,
+    /// Of the frame being read, bytes that have not arrived.
+    pub left: u32,
+    pub correlation: i32,
+    /// Bytes of the request that are to be written into `tx`, of so many.
+    pub unwritten: u32,
     pub size: u32,
+    head: [u8; 8],
+    /// In the order of their answers: at most one ahead of the one being answered.
+    pub pending: [Pending; 2],
     /// Not before: reconnecting, or the next request after a throttle.
     pub not_before: Instant,
     /// The answer, the connect or the close is late from here on.
@@ -70,10 +78,6 @@ pub(crate) struct Link {
     pub sent_at: Instant,
     /// Since when it cannot be made or does not last, or was last reported so.
     pub failing_since: Instant,
-    /// It has fetched since it was made.
-    pub visited: bool,
-    /// Throttled answers without any partition in a row.
-    pub starved: u8,
     pub tx: [u8; SEND_BUFFER],
 }
 
@@ -156,11 +160,11 @@ impl Link {
         }
     }
 
-    /// `tx` begins with the next `bytes` of the request.
-    pub fn fill(&mut self, tx: [u8; SEND_BUFFER], bytes: usize) {
-        self.tx = tx;
-        (self.out, self.sent) = (bytes as u16, 0);
-        self.unwritten = self.unwritten.saturating_sub(bytes as u32);
+    /// The next bytes of the request.
+    pub fn fill(&mut self, bytes: &[u8]) {
+        copy(&mut self.tx, bytes);
+        (self.out, self.sent) = (bytes.len() as u16, 0);
+        self.unwritten = self.unwritten.saturating_sub(bytes.len() as u32);
     }
 
     pub fn wants_filling(&self) -> bool {

@@ -29,15 +29,15 @@ impl Control<'_> {
         now: Instant,
     ) -> Result<(), Failure> {
         let (first, tables) = (if link == CONTROL { 0 } else { self.state.first_slot }, self.state.tables);
-        if let Some(link) = self.links.get_mut(link) {
+        if let Some(link) = self.link_mut(link) {
             (link.first_slot, link.tables) = (first, tables);
         }
         let mut counted = Encoder::count();
-        let correlation = self.links.get(link).map_or(0, Link::next_id);
+        let correlation = self.link(link).map_or(0, Link::next_id);
         self.encode(&mut counted, link, api, version, correlation, 0, op);
         let size = counted.size() as u32;
         let deadline = now.after_millis(self.patience(api));
-        if let Some(link) = self.links.get_mut(link) {
+        if let Some(link) = self.link_mut(link) {
             link.begin(api as i16, version, size, now, deadline);
         }
         self.fill(link, op)
@@ -59,7 +59,7 @@ impl Control<'_> {
 
     /// Writes what fits the send buffer of the request's next part.
     pub(crate) fn fill(&mut self, index: usize, op: &Op<'_, '_>) -> Result<(), Failure> {
-        let Some(link) = self.links.get_mut(index).filter(|link| link.wants_filling()) else { return Ok(()) };
+        let Some(link) = self.link_mut(index).filter(|link| link.wants_filling()) else { return Ok(()) };
         let (request, size, unwritten, tables) = (link.newest(), link.size, link.unwritten, link.tables);
         let Some(api) = Api::from_key(request.api) else { return Ok(()) };
         let listed = match api {
@@ -68,17 +68,17 @@ impl Control<'_> {
             _ => true,
         };
         if tables != self.state.tables || !listed {
-            return Err(Failure::Link(Broken::Closed)); // what it lists is gone, or nobody waits for it
+            return Err(self.broken(Broken::Closed)); // what it lists is gone, or nobody waits for it
         }
         let mut tx = [0; SEND_BUFFER];
         let mut e = Encoder::fill(&mut tx, size.saturating_sub(unwritten) as usize);
         self.encode(&mut e, index, api, request.version, request.id, size.saturating_sub(4), op);
         if e.size() != size as usize {
-            return Err(Failure::Link(Broken::Closed)); // it no longer has the size that was announced
+            return Err(self.broken(Broken::Closed)); // it no longer has the size that was announced
         }
         let written = e.written();
-        if let Some(link) = self.links.get_mut(index) {
-            link.fill(tx, written);
+        if let Some(link) = self.link_mut(index) {
+            link.fill(tx.get(..written).unwrap_or_default());
         }
         Ok(())
     }
@@ -220,7 +220,7 @@ impl Control<'_> {
     /// `array of (topic, array of partition)` over the slots with `flag`, with [`Slot::ANY`] over all and by topics' ids; on fetch connections only over those of `link`.
     /// The first slot in turn comes first: its data is what the answer has room for.
     pub(crate) fn topics_of(&self, e: &mut Encoder<'_>, link: usize, flag: u16, row: &dyn Fn(&mut Encoder<'_>, &Slot)) {
-        let first = self.links.get(link).map_or(0, |link| link.first_slot);
+        let first = self.link(link).map_or(0, |link| link.first_slot);
         let (before, after) = self.slots().split_at_checked(first.into()).unwrap_or((self.slots(), &[]));
         let listed = after
             .iter()

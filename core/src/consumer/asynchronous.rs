@@ -38,7 +38,8 @@ impl<T: Transport + Clock> Consumer<'_, Async<T>> {
     /// Dropping it makes it a [`commit_async`](Self::commit_async).
     pub async fn commit_sync(&mut self) -> Result<(), Error> {
         self.ask_commit(None)?;
-        committed(self.run(&mut Op::Commit, false).await?)
+        let ready = self.run(&mut Op::Commit, false).await?;
+        committed(&mut self.control(), ready)
     }
 
     /// Commits these offsets, of any partitions.
@@ -50,7 +51,8 @@ impl<T: Transport + Clock> Consumer<'_, Async<T>> {
     /// Dropping it before the request has left gives it up.
     pub async fn commit_offsets(&mut self, offsets: &[PartitionOffset<'_>]) -> Result<(), Error> {
         self.ask_commit(Some(offsets))?;
-        committed(self.run(&mut Op::CommitOffsets(offsets), false).await?)
+        let ready = self.run(&mut Op::CommitOffsets(offsets), false).await?;
+        committed(&mut self.control(), ready)
     }
 
     /// Fills in the offsets that the group has committed, of any partitions.

@@ -32,7 +32,8 @@ impl<T: Transport + Clock + Block> Consumer<'_, Blocking<T>> {
     /// [`Error::Broker`] when the broker refuses, [`Error::Timeout`] after `default.api.timeout.ms`; it goes on in the background then.
     pub fn commit_sync(&mut self) -> Result<(), Error> {
         self.ask_commit(None)?;
-        committed(self.run(&mut Op::Commit, false)?)
+        let ready = self.run(&mut Op::Commit, false)?;
+        committed(&mut self.control(), ready)
     }
 
     /// Commits these offsets, of any partitions.
@@ -41,7 +42,8 @@ impl<T: Transport + Clock + Block> Consumer<'_, Blocking<T>> {
     /// As [`commit_sync`](Self::commit_sync); [`UsageError::Negative`](crate::UsageError::Negative) also for an entry without an offset.
     pub fn commit_offsets(&mut self, offsets: &[PartitionOffset<'_>]) -> Result<(), Error> {
         self.ask_commit(Some(offsets))?;
-        committed(self.run(&mut Op::CommitOffsets(offsets), false)?)
+        let ready = self.run(&mut Op::CommitOffsets(offsets), false)?;
+        committed(&mut self.control(), ready)
     }
 
     /// Fills in the offsets that the group has committed, of any partitions.

@@ -20,11 +20,11 @@ impl Control<'_> {
     fn assigned(&mut self, partition: TopicPartition<'_>) -> Result<&mut Slot, Error> {
         let found = self.find(partition.topic, partition.partition);
         let missing = UsageError::NotAssigned(TopicName::new(partition.topic), partition.partition);
-        found.and_then(|found| self.slots_mut().get_mut(found)).ok_or(Error::Usage(missing))
+        found.and_then(|found| self.slot_mut(found)).ok_or(Error::Usage(missing))
     }
 
     fn known(&self, partition: TopicPartition<'_>) -> Option<&Slot> {
-        self.find(partition.topic, partition.partition).and_then(|found| self.slots().get(found))
+        self.find(partition.topic, partition.partition).and_then(|found| self.slot(found))
     }
 
     /// The offset of the next record that will be handed out; `None` while it is being found out, and of partitions that
@@ -207,7 +207,7 @@ impl Control<'_> {
     fn reset_unless_none(&mut self, at: usize) {
         if self.reset_position(at, crate::PartitionErrorKind::NoOffset).is_err() {
             self.state.news = true;
-            if let Some(slot) = self.slots_mut().get_mut(at) {
+            if let Some(slot) = self.slot_mut(at) {
                 slot.set(Slot::UNTOLD);
             }
         }

@@ -233,6 +233,7 @@ impl<'r, IO> Consumer<'r, IO> {
     }
 
     /// What the application has taken is acknowledged, and what it was told takes effect.
+    #[inline(never)]
     fn enter_poll(&mut self, now: Instant) {
         let (mut control, ..) = self.halves();
         control.acknowledge_lent();
@@ -244,6 +245,9 @@ impl<'r, IO> Consumer<'r, IO> {
     /// Turns what is there into a borrow of it.
     fn lend(&mut self, ready: Ready) -> Event<'_, IO> {
         let (mut control, window, io) = self.halves();
+        if matches!(ready, Ready::Committed) {
+            return Event::CommitCompleted(control.take_commit_result(true));
+        }
         if matches!(ready, Ready::Records | Ready::Large) {
             control.note_lent();
         }
@@ -278,8 +282,7 @@ impl<'r, IO> Consumer<'r, IO> {
             Ready::Skipped { slot: index, offset, size } => {
                 Event::Skipped(Skipped { partition: partition(slot(index)), offset, size })
             }
-            Ready::Committed(result) => Event::CommitCompleted(result),
-            Ready::Done => Event::CommitCompleted(Ok(())),
+            Ready::Committed | Ready::Done => Event::CommitCompleted(Ok(())),
         }
     }
 
@@ -295,7 +298,7 @@ impl<'r, IO> Consumer<'r, IO> {
         for entry in offsets.iter_mut() {
             entry.timestamp = timestamp.unwrap_or(entry.timestamp.max(0));
             let found = control.find(entry.topic, entry.partition);
-            if let Some(slot) = found.and_then(|found| control.slots_mut().get_mut(found)) {
+            if let Some(slot) = found.and_then(|found| control.slot_mut(found)) {
                 slot.set(Slot::QUERIED);
             }
         }
@@ -364,10 +367,9 @@ impl<'r, IO> Consumer<'r, IO> {
     }
 }
 
-fn committed(ready: Option<Ready>) -> Result<(), Error> {
+fn committed(control: &mut Control<'_>, ready: Option<Ready>) -> Result<(), Error> {
     match ready {
-        Some(Ready::Committed(result)) => result,
-        Some(_) => Ok(()),
+        Some(_) => control.take_commit_result(false),
         None => Err(Error::Timeout(crate::Api::OffsetCommit)),
     }
 }

@@ -159,7 +159,7 @@ impl<'c, IO> Records<'c, IO> {
         let (batch, slot) = (control.state.stream.batch, control.state.stream.slot().unwrap_or(usize::MAX));
         let [_, inbox] = &control.state.inboxes;
         let bytes = inbox.input(window).get(..control.state.stream.lent as usize).unwrap_or_default();
-        let position = control.slots().get(slot).map_or(-1, |slot| slot.position);
+        let position = control.slot(slot).map_or(-1, |slot| slot.position);
         Records { control, io, window, bytes, batch, partition, slot, position }
     }
 
@@ -317,9 +317,8 @@ impl<T: Transport + Clock> Records<'_, Async<T>> {
         self.control.commit_with_verdict()?;
         self.control.want_commit();
         let deadline = self.io.0.now().after(self.control.config.default_api_timeout);
-        super::committed(
-            poll_fn(|cx| step(&mut self.control, None, &mut self.io.0, cx, &mut Op::Commit, deadline)).await?,
-        )
+        let ready = poll_fn(|cx| step(&mut self.control, None, &mut self.io.0, cx, &mut Op::Commit, deadline)).await?;
+        super::committed(&mut self.control, ready)
     }
 }
 
@@ -337,7 +336,8 @@ impl<T: Transport + Clock + Block> Records<'_, Blocking<T>> {
         self.control.want_commit();
         let now = self.io.0.now();
         let deadline = now.after(self.control.config.default_api_timeout);
-        super::committed(wait(&mut self.control, None, &mut self.io.0, &mut Op::Commit, now, deadline)?)
+        let ready = wait(&mut self.control, None, &mut self.io.0, &mut Op::Commit, now, deadline)?;
+        super::committed(&mut self.control, ready)
     }
 
     /// One turn of heartbeats and commits without waiting, for work that is longer than a sixteenth of the session. Taking the next

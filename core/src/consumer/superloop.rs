@@ -29,7 +29,8 @@ impl Consumer<'_, Superloop> {
         net: &mut T,
     ) -> Result<Option<Event<'_, Superloop>>, Error> {
         let commit = &mut self.storage.state.commit;
-        commit.awaited &= !commit.explicit && !commit.sent_explicit;
+        let explicit = commit.explicit || commit.sent_explicit;
+        self.storage.state.awaited &= !explicit;
         self.storage.state.polled = true;
         self.enter_poll(now);
         let (mut control, window, _) = self.halves();
@@ -48,14 +49,12 @@ impl Consumer<'_, Superloop> {
             let next = if control.has_left() { Instant::NEVER } else { control.next_timeout(&Op::Leave, true, now) };
             return next.min(state.close_at);
         }
-        if state.commit.awaited {
+        if state.awaited {
             return control.next_timeout(&Op::Commit, true, now);
         }
         match state.question {
             0 => control.next_timeout(&Op::Event, false, now),
-            _ if control.slots().iter().any(|slot| slot.is(Slot::QUERIED)) => {
-                control.next_timeout(&Op::Offsets(&mut []), false, now)
-            }
+            _ if control.any(Slot::QUERIED) => control.next_timeout(&Op::Offsets(&mut []), false, now),
             _ => control.next_timeout(&Op::Committed(&mut []), true, now),
         }
     }
@@ -104,14 +103,15 @@ impl Consumer<'_, Superloop> {
         net: &mut T,
         explicit: Option<&[PartitionOffset<'_>]>,
     ) -> Poll<Result<(), Error>> {
-        if !self.control().state.commit.awaited {
+        if !self.storage.state.awaited {
             if let Err(error) = self.ask_commit(explicit) {
                 return Poll::Ready(Err(error));
             }
         }
         let mut op = explicit.map_or(Op::Commit, Op::CommitOffsets);
-        let result = self.run(now, net, &mut op, false).map(|result| committed(Some(result?)));
-        self.control().state.commit.awaited = result.is_pending();
+        let result = self.run(now, net, &mut op, false);
+        let result = result.map(|ready| committed(&mut self.control(), Some(ready?)));
+        self.storage.state.awaited = result.is_pending();
         result
     }
 

@@ -1,4 +1,5 @@
 //! How each front end waits.
+use crate::connection::failure::Failure;
 use crate::drive::{drive, Op, Ready};
 use crate::state::Control;
 use crate::{Api, Async, Block, Blocking, Clock, Error, Instant, Superloop, Transport};
@@ -16,7 +17,7 @@ pub(crate) fn step<T: Transport + Clock>(
     let now = io.now();
     let lent = window.is_none();
     if let Poll::Ready(ready) = drive(control, window, io, now, cx, op) {
-        return Poll::Ready(ready.map(Some));
+        return Poll::Ready(told(control, ready).map(Some));
     }
     if now >= deadline {
         return Poll::Ready(Ok(None));
@@ -39,7 +40,7 @@ pub(crate) fn wait<T: Transport + Clock + Block>(
     loop {
         let mut cx = Context::from_waker(Waker::noop());
         if let Poll::Ready(ready) = drive(control, window.as_deref_mut(), io, now, &mut cx, op) {
-            return ready.map(Some);
+            return told(control, ready).map(Some);
         }
         if now >= deadline {
             return Ok(None);
@@ -61,9 +62,13 @@ pub(crate) fn turn<T: Transport + ?Sized>(
     op: &mut Op<'_, '_>,
 ) -> Result<Option<Ready>, Error> {
     match drive(control, window, net, now, &mut Context::from_waker(Waker::noop()), op) {
-        Poll::Ready(ready) => ready.map(Some),
+        Poll::Ready(ready) => told(control, ready).map(Some),
         Poll::Pending => Ok(None),
     }
+}
+
+fn told(control: &Control<'_>, ready: Result<Ready, Failure>) -> Result<Ready, Error> {
+    ready.map_err(|_| control.told())
 }
 
 /// An answer, or that there was none.

@@ -85,7 +85,7 @@ impl Control<'_> {
             return Ok(Step::Moved);
         }
         let Some((index, slot)) = self.wanted() else {
-            self.abandon_partition(0);
+            self.abandon_partition();
             return Ok(Step::Moved);
         };
         let position = slot.position;
@@ -97,13 +97,10 @@ impl Control<'_> {
                 (stream.skip, stream.field) = (size, stream.field.saturating_sub(size));
             }
             Judged::Cut => {
-                self.abandon_partition(0);
+                self.abandon_partition();
                 self.look_ahead();
             }
-            Judged::Bad(next, kind) => {
-                self.abandon_partition(0);
-                return Err(Failure::Error(self.rest(index, position, next, kind)));
-            }
+            Judged::Bad(next, kind) => return Err(self.refuse(index, position, next, kind)),
         }
         self.state.stream.first_batch = false;
         Ok(Step::Moved)
@@ -118,7 +115,7 @@ impl Control<'_> {
         (stream.fruitful, stream.malformed, stream.commit_wanted) = (true, false, false);
         self.look_ahead();
         self.state.first_slot = (index as u16).saturating_add(1);
-        if let Some(slot) = self.slots_mut().get_mut(index) {
+        if let Some(slot) = self.slot_mut(index) {
             slot.epoch = head.leader_epoch;
             slot.clear(Slot::END_REPORTED);
         }
@@ -143,7 +140,7 @@ impl Control<'_> {
             // a Fetch that has left ahead asks for what is behind these records
             self.drop_verdict();
             self.void_current();
-            self.abandon_partition(left);
+            self.abandon_partition();
             return Ok(Step::Moved);
         };
         let position = slot.position;
@@ -153,10 +150,8 @@ impl Control<'_> {
         }
         let input = self.window().input(window);
         let mine = input.get(..input.len().min(left as usize)).unwrap_or_default();
-        let bad = |this: &mut Self| {
-            this.abandon_partition(left);
-            Err(Failure::Error(this.rest(index, position, head.next_offset(), PartitionErrorKind::Malformed)))
-        };
+        let bad =
+            |this: &mut Self| Err(this.refuse(index, position, head.next_offset(), PartitionErrorKind::Malformed));
         if broken {
             return bad(self);
         }
@@ -201,7 +196,7 @@ impl Control<'_> {
         let (index, _) = self.wanted().filter(|_| over)?;
         self.release_lent(window);
         self.batch_done(index).ok()?;
-        let position = self.slots().get(index)?.position;
+        let position = self.slot(index)?.position;
         let input = self.window().input(window);
         let (_, (_, size, _)) = item(batch::entry(input)).ok()?;
         // the answer's last one is lent by a poll, which asks for more first
@@ -227,11 +222,10 @@ impl Control<'_> {
         let verdict = !core::mem::replace(&mut stream.streaming, false)
             || !self.config.check_crcs
             || stream.crc.value() == head.crc;
-        let Some(slot) = self.slots_mut().get_mut(index) else { return Ok(Step::Moved) };
+        let Some(slot) = self.slot_mut(index) else { return Ok(Step::Moved) };
         if !verdict {
             let at = slot.acked;
-            self.abandon_partition(0);
-            return Err(Failure::Error(self.rest(index, at, head.next_offset(), PartitionErrorKind::Corrupt)));
+            return Err(self.refuse(index, at, head.next_offset(), PartitionErrorKind::Corrupt));
         }
         if judged_later >= 0 {
             slot.acknowledge(judged_later);
@@ -246,7 +240,7 @@ impl Control<'_> {
 
     /// The partition's position may have come to the end of its log.
     fn check_end(&mut self) {
-        let Some(slot) = self.state.stream.slot().and_then(|slot| self.slots_mut().get_mut(slot)) else { return };
+        let Some(slot) = self.state.stream.slot().and_then(|slot| self.slot_mut(slot)) else { return };
         if slot.phase != Phase::Ready {
             return;
         }

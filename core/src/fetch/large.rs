@@ -21,10 +21,8 @@ impl Control<'_> {
                 return Ok(Step::Ready(Ready::Skipped { slot: index as u16, offset, size: whole }));
             }
             LargeRecords::Error => {
-                let left = self.state.stream.batch_left;
-                self.abandon_partition(left);
                 let kind = PartitionErrorKind::RecordTooLarge(whole);
-                return Err(Failure::Error(self.rest(index, offset, offset.saturating_add(1), kind)));
+                return Err(self.refuse(index, offset, offset.saturating_add(1), kind));
             }
         }
         let input = self.window().input(window);
@@ -34,27 +32,21 @@ impl Control<'_> {
             Ok((rest, head)) => (rest, head.value_len.unwrap_or(0)),
             Err(Stop::More) if input.len() < window.len() => return Ok(Step::More(arrived.saturating_add(1))),
             Err(stop) => {
-                let left = self.state.stream.batch_left;
-                self.abandon_partition(left);
                 let (next, kind) = match stop {
                     Stop::More => (offset.saturating_add(1), PartitionErrorKind::KeyTooLarge(whole)),
                     Stop::Bad => (self.state.stream.batch.next_offset(), PartitionErrorKind::Malformed),
                 };
-                return Err(Failure::Error(self.rest(index, offset, next, kind)));
+                return Err(self.refuse(index, offset, next, kind));
             }
         };
         let pinned = arrived.saturating_sub(rest.len() as u32);
         let Some(tail) = whole.checked_sub(pinned).and_then(|n| n.checked_sub(value)) else {
-            let left = self.state.stream.batch_left;
-            self.abandon_partition(left);
             let next = self.state.stream.batch.next_offset();
-            return Err(Failure::Error(self.rest(index, offset, next, PartitionErrorKind::Malformed)));
+            return Err(self.refuse(index, offset, next, PartitionErrorKind::Malformed));
         };
         if pinned as usize >= window.len() {
-            let left = self.state.stream.batch_left;
-            self.abandon_partition(left);
             let kind = PartitionErrorKind::KeyTooLarge(pinned);
-            return Err(Failure::Error(self.rest(index, offset, offset.saturating_add(1), kind)));
+            return Err(self.refuse(index, offset, offset.saturating_add(1), kind));
         }
         // the head stays at the window's front, the value passes behind it
         let inbox = self.window();

@@ -1,4 +1,5 @@
 //! What the fetch connections do next: which leader each is for, what is asked there, and when a waiting Fetch is given up.
+use crate::cluster::nodes::Node;
 use crate::connection::failure::Failure;
 use crate::connection::{Link, Phase as LinkPhase, CONTROL};
 use crate::drive::Op;
@@ -56,7 +57,7 @@ impl Control<'_> {
         op: &Op<'_, '_>,
         now: Instant,
     ) -> Result<(), Failure> {
-        let Some(link) = self.links.get(index) else { return Ok(()) };
+        let Some(link) = self.link(index) else { return Ok(()) };
         match link.phase {
             LinkPhase::Closing | LinkPhase::Connecting => return Ok(()),
             LinkPhase::Down => {
@@ -68,7 +69,7 @@ impl Control<'_> {
                 };
                 let Some(node) = node else { return Ok(()) };
                 let deadline = now.after(self.config.socket_connection_setup_timeout);
-                let Some(link) = self.links.get_mut(index) else { return Ok(()) };
+                let Some(link) = self.link_mut(index) else { return Ok(()) };
                 link.node = node;
                 if now >= not_before {
                     (link.phase, link.deadline) = (LinkPhase::Connecting, deadline);
@@ -102,8 +103,7 @@ impl Control<'_> {
             if usize::from(self.state.owner) == index && self.state.stream.ahead && ahead && wanted && now >= not_before
             {
                 self.state.stream.ahead = false;
-                self.list(index, Api::Fetch, |slot| slot.is_fetchable());
-                return self.send(index, Api::Fetch, versions.get(Api::Fetch).unwrap_or(0), op, now);
+                return self.ask(index, Api::Fetch, op, now);
             }
             return Ok(());
         }
@@ -119,39 +119,28 @@ impl Control<'_> {
             return Ok(());
         }
         if demand.validate {
-            return match versions.get(Api::OffsetForLeaderEpoch) {
-                Some(version) => {
-                    self.list(index, Api::OffsetForLeaderEpoch, |slot| slot.phase == Phase::Validate);
-                    self.send(index, Api::OffsetForLeaderEpoch, version, op, now)
-                }
-                None => {
-                    let unchecked = self.slots_mut().iter_mut().filter(|slot| slot.phase == Phase::Validate);
-                    unchecked.for_each(|slot| slot.phase = Phase::Ready);
-                    self.state.plan = true;
-                    Ok(())
-                }
-            };
+            if versions.get(Api::OffsetForLeaderEpoch).is_some() {
+                return self.ask(index, Api::OffsetForLeaderEpoch, op, now);
+            }
+            let unchecked = self.slots_mut().iter_mut().filter(|slot| slot.phase == Phase::Validate);
+            unchecked.for_each(|slot| slot.phase = Phase::Ready);
+            self.state.plan = true;
+            return Ok(());
         }
         if demand.offsets {
-            self.list(index, Api::ListOffsets, |slot| slot.wants_offset());
-            for slot in self.slots_mut().iter_mut().filter(|slot| usize::from(slot.link) == index) {
-                slot.clear(Slot::ASKED);
-                slot.set(if slot.is(Slot::QUERIED) { Slot::ASKED } else { 0 });
-            }
-            return self.send(index, Api::ListOffsets, versions.get(Api::ListOffsets).unwrap_or(0), op, now);
+            return self.ask(index, Api::ListOffsets, op, now);
         }
-        let visited = self.links.get(index).is_some_and(|link| link.visited);
+        let visited = self.link(index).is_some_and(|link| link.visited);
         if let Some(next) = shared.filter(|_| visited || !demand.fetch) {
             if let Some(link) = self.links.get_mut(index) {
                 (link.phase, link.deadline) = (LinkPhase::Closing, now.after(self.config.reconnect_backoff_max));
                 link.node = next; // from here on, or the first of the leaders would be next every time
             }
         } else if demand.fetch && !asks {
-            if let Some(link) = self.links.get_mut(index) {
+            if let Some(link) = self.link_mut(index) {
                 link.visited = true;
             }
-            self.list(index, Api::Fetch, |slot| slot.is_fetchable());
-            return self.send(index, Api::Fetch, versions.get(Api::Fetch).unwrap_or(0), op, now);
+            return self.ask(index, Api::Fetch, op, now);
         }
         Ok(())
     }
@@ -231,20 +220,29 @@ impl Control<'_> {
         next.or(first)
     }
 
-    /// Marks what the next request on the connection lists.
-    fn list(&mut self, index: usize, api: Api, wanted: impl Fn(&Slot) -> bool) {
-        let node = self.links.get(index).map_or(0, |link| link.node);
-        let id = self.state.cluster.nodes.get(node).map(|node| node.id);
+    /// Sends the next request on the connection, about all partitions that want it there.
+    fn ask(&mut self, index: usize, api: Api, op: &Op<'_, '_>, now: Instant) -> Result<(), Failure> {
+        let node = self.link(index).map_or(0, |link| link.node);
+        let Some(Node { id, versions, .. }) = self.state.cluster.nodes.get(node).copied() else { return Ok(()) };
         for slot in self.slots_mut() {
-            let leads = Some(slot.leader) == id;
-            let here = if api == Api::Fetch { slot.is_fetched_from(node, leads) } else { leads };
-            if here && !slot.is(Slot::LEADERLESS) && wanted(slot) {
+            let leads = slot.leader == id;
+            let wanted = match api {
+                Api::Fetch => slot.is_fetchable() && slot.is_fetched_from(node, leads),
+                Api::ListOffsets => slot.wants_offset() && leads,
+                _ => slot.phase == Phase::Validate && leads,
+            };
+            if wanted && !slot.is(Slot::LEADERLESS) {
                 slot.link = index as u8;
                 slot.set(Slot::LISTED);
             } else if usize::from(slot.link) == index {
                 slot.clear(Slot::LISTED);
             }
+            if api == Api::ListOffsets && usize::from(slot.link) == index {
+                slot.clear(Slot::ASKED);
+                slot.set(if slot.is(Slot::QUERIED) { Slot::ASKED } else { 0 });
+            }
         }
+        self.send(index, api, versions.get(api).unwrap_or(0), op, now)
     }
 
     /// Nothing is out on the connection: no partition waits for it.
@@ -260,7 +258,7 @@ impl Control<'_> {
         net.abort(ConnectionId::new(index as u8));
         self.drop_answer(index);
         let deadline = now.after(self.config.socket_connection_setup_timeout);
-        if let Some(link) = self.links.get_mut(index) {
+        if let Some(link) = self.link_mut(index) {
             link.reset();
             (link.phase, link.deadline) = (LinkPhase::Connecting, deadline);
         }

@@ -1,29 +1,30 @@
 //! Where a partition goes on: committed offsets, the reset policy, the application's seeks, and the check after a change of
 //! leader that the log was not truncated below it (KIP-320).
 use crate::config::OffsetReset;
-use crate::drive::{Op, Ready};
-use crate::error::{BrokerError, PartitionError, PartitionErrorKind};
+use crate::connection::failure::Failure;
+use crate::drive::Op;
+use crate::error::{PartitionError, PartitionErrorKind};
 use crate::partitions::{Phase, Slot};
 use crate::state::{Control, Parked};
 use crate::wire::answer::{Item, Row};
-use crate::{Api, Error, ErrorCode, Instant};
+use crate::{Api, ErrorCode, Instant};
 
 impl Control<'_> {
     /// The partition is told and rests until a `seek`.
-    pub(crate) fn rest(&mut self, slot: usize, offset: i64, next: i64, kind: PartitionErrorKind) -> Error {
+    pub(crate) fn rest(&mut self, slot: usize, offset: i64, next: i64, kind: PartitionErrorKind) -> Failure {
         let (topic, partition) = self.short_name(slot);
-        if let Some(slot) = self.slots_mut().get_mut(slot) {
+        if let Some(slot) = self.slot_mut(slot) {
             slot.phase = Phase::Rest;
             slot.clear(Slot::UNTOLD);
         }
         self.state.plan = true;
-        PartitionError { topic, partition, offset, next, kind }.into()
+        self.tell(PartitionError { topic, partition, offset, next, kind }.into())
     }
 
     /// A position found in the log or in a commit: nothing was handed out from there yet, nothing is to be committed.
     pub(crate) fn start_at(&mut self, slot: usize, offset: i64, epoch: i32) {
         self.state.plan = true;
-        let Some(slot) = self.slots_mut().get_mut(slot) else { return };
+        let Some(slot) = self.slot_mut(slot) else { return };
         (slot.position, slot.acked, slot.epoch) = (offset, offset, epoch);
         // within the leader's own epoch nothing can have been truncated
         let moved = epoch >= 0 && slot.leader_epoch >= 0 && epoch != slot.leader_epoch;
@@ -32,12 +33,11 @@ impl Control<'_> {
     }
 
     /// Without a valid position: by the policy.
-    pub(crate) fn reset_position(&mut self, slot: usize, why: PartitionErrorKind) -> Result<(), Error> {
+    pub(crate) fn reset_position(&mut self, slot: usize, why: PartitionErrorKind) -> Result<(), Failure> {
         let policy = self.config.auto_offset_reset;
-        let (topic, partition) = self.short_name(slot);
-        info!("{}-{}: no valid position, {:?}: {:?}", topic, partition, why, policy);
+        info!("{:?}: no valid position, {:?}: {:?}", self.short_name(slot), why, policy);
         self.state.plan = true;
-        let Some(entry) = self.slots_mut().get_mut(slot) else { return Ok(()) };
+        let Some(entry) = self.slot_mut(slot) else { return Ok(()) };
         entry.epoch = -1;
         match policy {
             OffsetReset::None => {
@@ -58,7 +58,7 @@ impl Control<'_> {
         item: Item<'_>,
         op: &mut Op<'_, '_>,
         now: Instant,
-    ) -> Result<(), Error> {
+    ) -> Result<(), Failure> {
         match item {
             Item::Throttle(millis) => self.throttle(link, millis, now),
             Item::Topic(name) => self.enter_topic(link, name),
@@ -68,9 +68,9 @@ impl Control<'_> {
         Ok(())
     }
 
-    fn offsets_row(&mut self, link: usize, row: Row, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Error> {
+    fn offsets_row(&mut self, link: usize, row: Row, op: &mut Op<'_, '_>, now: Instant) -> Result<(), Failure> {
         let Some(found) = self.row_slot(link, row.partition) else { return Ok(()) };
-        let Some(slot) = self.slots().get(found).copied() else { return Ok(()) };
+        let Some(slot) = self.slot(found).copied() else { return Ok(()) };
         if row.error != 0 {
             return self.partition_error(found, Api::ListOffsets, ErrorCode(row.error), now);
         }
@@ -86,7 +86,7 @@ impl Control<'_> {
                     (entry.timestamp, entry.leader_epoch) = (row.timestamp, row.epoch);
                 }
             }
-            if let Some(slot) = self.slots_mut().get_mut(found) {
+            if let Some(slot) = self.slot_mut(found) {
                 slot.clear(Slot::QUERIED | Slot::ASKED);
             }
         } else if slot.phase == Phase::Reset && !slot.is(Slot::STALE) && row.offset >= 0 {
@@ -97,39 +97,37 @@ impl Control<'_> {
     }
 
     /// One item of OffsetForLeaderEpoch.
-    pub(crate) fn epochs_item(&mut self, link: usize, item: Item<'_>, now: Instant) -> Result<Option<Ready>, Error> {
+    pub(crate) fn epochs_item(&mut self, link: usize, item: Item<'_>, now: Instant) -> Result<(), Failure> {
         match item {
             Item::Throttle(millis) => self.throttle(link, millis, now),
             Item::Topic(name) => self.enter_topic(link, name),
             Item::Row(row) => {
-                let Some(found) = self.row_slot(link, row.partition) else { return Ok(None) };
+                let Some(found) = self.row_slot(link, row.partition) else { return Ok(()) };
                 if row.error != 0 {
                     // never a reason to reset: an error says nothing about the log
-                    return self
-                        .partition_error(found, Api::OffsetForLeaderEpoch, ErrorCode(row.error), now)
-                        .map(|()| None);
+                    return self.partition_error(found, Api::OffsetForLeaderEpoch, ErrorCode(row.error), now);
                 }
                 return self.validated(found, row);
             }
             Item::Error(_) | Item::Part => {}
         }
-        Ok(None)
+        Ok(())
     }
 
-    fn validated(&mut self, found: usize, row: Row) -> Result<Option<Ready>, Error> {
+    fn validated(&mut self, found: usize, row: Row) -> Result<(), Failure> {
         let policy = self.config.auto_offset_reset;
         let room = matches!(self.state.parked, Parked::Nothing); // otherwise asked again when what is parked was told
-        let Some(slot) = self.slots_mut().get_mut(found).filter(|slot| slot.phase == Phase::Validate && room) else {
-            return Ok(None);
+        let Some(slot) = self.slot_mut(found).filter(|slot| slot.phase == Phase::Validate && room) else {
+            return Ok(());
         };
         if row.offset >= slot.position && row.epoch >= 0 {
             slot.phase = Phase::Ready;
-            return Ok(None);
+            return Ok(());
         }
         let from = slot.position;
         if row.offset < 0 || row.epoch < 0 {
             // the leader has no such epoch: nothing tells where the logs diverged
-            return self.reset_position(found, PartitionErrorKind::Truncated).map(|()| None);
+            return self.reset_position(found, PartitionErrorKind::Truncated);
         }
         if policy == OffsetReset::None {
             return Err(self.rest(found, from, row.offset, PartitionErrorKind::Truncated));
@@ -137,7 +135,9 @@ impl Control<'_> {
         slot.jump(row.offset);
         slot.acked = slot.acked.min(row.offset);
         slot.epoch = row.epoch;
-        Ok(Some(Ready::Truncated { slot: found as u16, from, to: row.offset }))
+        let (topic, partition) = (slot.topic, slot.partition);
+        self.state.parked = Parked::Truncated { topic, partition, from, to: row.offset };
+        Ok(())
     }
 
     /// A partition's error in Fetch, ListOffsets or OffsetForLeaderEpoch.
@@ -147,9 +147,8 @@ impl Control<'_> {
         api: Api,
         code: ErrorCode,
         now: Instant,
-    ) -> Result<(), Error> {
-        let (topic, partition) = self.short_name(found);
-        let Some(slot) = self.slots_mut().get_mut(found) else { return Ok(()) };
+    ) -> Result<(), Failure> {
+        let Some(slot) = self.slot_mut(found) else { return Ok(()) };
         if api == Api::Fetch && core::mem::take(&mut slot.replica) != 0 {
             self.state.plan = true;
             return Ok(()); // a follower lags behind: only what the leader says counts
@@ -167,13 +166,13 @@ impl Control<'_> {
                 return Err(self.rest(found, at, at, PartitionErrorKind::Fetch(code)));
             }
             _ => {
-                debug!("{}-{}: {:?} answered {}", topic, partition, api, code);
                 // it moved, it is moving, or its broker is behind or ahead of what we know
                 slot.set(Slot::LEADERLESS);
                 if matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_LEADER_EPOCH) {
                     slot.set(Slot::DOUBTED);
                 }
-                self.state.cluster.metadata.retry_once(self.config, &mut self.state.random, now);
+                debug!("{:?}: {:?} answered {}", self.short_name(found), api, code);
+                self.doubt_metadata(now);
                 self.state.plan = true;
                 if matches!(
                     code,
@@ -183,7 +182,7 @@ impl Control<'_> {
                         | ErrorCode::UNSUPPORTED_FOR_MESSAGE_FORMAT
                 ) {
                     // told at each try, as only somebody else can help
-                    return Err(BrokerError { api, code, topic, partition, fatal: false }.into());
+                    return Err(self.refused_for(found, api, code, false));
                 }
             }
         }

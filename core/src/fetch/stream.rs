@@ -1,15 +1,15 @@
 //! Fetch's answer as it streams through the window (KIP-74: a batch comes whole however large it is).
 use crate::connection::failure::Failure;
 use crate::connection::inbox::Inbox;
-use crate::connection::Broken;
 use crate::drive::Ready;
+use crate::error::PartitionErrorKind;
 use crate::partitions::{Phase, Slot};
 use crate::state::{Control, Parked, State};
 use crate::wire::batch::Batch;
 use crate::wire::crc32c::Crc32c;
 use crate::wire::fetch;
 use crate::wire::primitives::{item, Stop};
-use crate::{Api, Error, ErrorCode, Instant, ProtocolErrorKind};
+use crate::{Api, Error, ErrorCode, Instant};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -28,6 +28,7 @@ pub(super) enum At {
 
 /// Where we are in an answer. `taken <= lent <= batch_left`.
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Stream {
     pub(super) at: At,
     /// The batch does not fit the window.
@@ -43,30 +44,30 @@ pub(crate) struct Stream {
     /// A commit was asked for that waits for the verdict.
     pub(super) commit_wanted: bool,
     version: u8,
+    /// Index of the slot plus 1; 0: nobody wants what comes.
+    slot: u16,
     topics: u32,
     partitions: u32,
     /// Bytes to drop.
     pub(super) skip: u32,
     /// Bytes of the partition's records behind this batch.
     pub(super) field: u32,
-    pub batch: Batch,
     /// Bytes of this batch's records that are not consumed.
     pub(super) batch_left: u32,
-    pub(super) crc: Crc32c,
-    /// Index of the slot plus 1; 0: nobody wants what comes.
-    slot: u16,
     /// Bytes of records that are lent, and how many of them were taken.
     pub lent: u32,
     pub taken: u32,
-    /// What was acknowledged of a batch whose verdict is not in; -1 nothing.
-    pub(super) judged_later: i64,
     /// A record larger than the window: bytes of its head at the window's front, of its value and of its headers to come.
     pub pinned: u32,
     pub value_left: u32,
     pub(super) tail: u32,
-    pub large_offset: i64,
     /// Bytes of a large record of which the application has read none; 0 it has.
     pub unread: u32,
+    /// What was acknowledged of a batch whose verdict is not in; -1 nothing.
+    pub(super) judged_later: i64,
+    pub large_offset: i64,
+    pub(super) crc: Crc32c,
+    pub batch: Batch,
 }
 
 /// What a step came to.
@@ -141,15 +142,11 @@ impl Stream {
     }
 }
 
-fn malformed(_: Stop) -> Failure {
-    Failure::Link(Broken::Protocol(ProtocolErrorKind::Malformed))
-}
-
 impl Control<'_> {
     /// What the position of a partition will be when all that is being read of it is handed out.
     pub(crate) fn fetch_offset(&self, link: usize, slot: &Slot) -> i64 {
         let stream = &self.state.stream;
-        let current = stream.slot().and_then(|current| self.slots().get(current));
+        let current = stream.slot().and_then(|current| self.slot(current));
         match current {
             Some(current)
                 if usize::from(self.state.owner) == link
@@ -164,7 +161,7 @@ impl Control<'_> {
 
     /// What was handed out up to here is done with, if that is how the application commits.
     pub(crate) fn acknowledge_lent(&mut self) {
-        let lent = self.state.lent_slot.checked_sub(1).and_then(|slot| self.slots().get(usize::from(slot)));
+        let lent = self.state.lent_slot.checked_sub(1).and_then(|slot| self.slot(usize::from(slot)));
         if let (Some(position), false) = (lent.map(|slot| slot.position), self.config.auto_commit_marks) {
             self.acknowledge(position);
         }
@@ -212,7 +209,7 @@ impl Control<'_> {
     pub(crate) fn drop_verdict(&mut self) {
         let stream = &self.state.stream;
         let (unjudged, next) = (stream.streaming && self.config.check_crcs, stream.batch.next_offset());
-        let slot = stream.slot().and_then(|slot| self.slots_mut().get_mut(slot));
+        let slot = stream.slot().and_then(|slot| self.slot_mut(slot));
         if let Some(slot) = slot.filter(|slot| unjudged && slot.position == next && !slot.is(Slot::STALE)) {
             slot.position = next.saturating_sub(1);
             slot.set(Slot::STALE); // also for a Fetch that has left ahead
@@ -272,16 +269,16 @@ impl Control<'_> {
         let room = matches!(self.state.parked, Parked::Nothing);
         // due also on what was paused or has another leader behind its last record
         let due = |&index: &usize| {
-            let slot = self.slots().get(index);
+            let slot = self.slot(index);
             room && slot
                 .is_some_and(|slot| matches!(slot.phase, Phase::Ready | Phase::Validate) && !slot.is(Slot::STALE))
         };
         let Some(index) = self.state.stream.slot().filter(due) else { return false };
-        if let Err(Failure::Error(error)) = self.batch_done(index) {
-            self.state.parked = Parked::Error(error);
-            return false;
+        let good = self.batch_done(index).is_ok();
+        if !good {
+            self.state.parked = Parked::Error(self.told());
         }
-        true
+        good
     }
 
     pub(super) fn window(&mut self) -> &mut Inbox {
@@ -303,7 +300,7 @@ impl Control<'_> {
     /// The partition whose records are being read, if it is still this connection's.
     pub(super) fn current(&self) -> Option<(usize, &Slot)> {
         let index = self.state.stream.slot()?;
-        let slot = self.slots().get(index).filter(|slot| slot.link == self.state.owner)?;
+        let slot = self.slot(index).filter(|slot| slot.link == self.state.owner)?;
         Some((index, slot))
     }
 
@@ -317,17 +314,23 @@ impl Control<'_> {
 
     /// Records of the current partition are dropped unread: those on their way behind them are void.
     pub(crate) fn void_current(&mut self) {
-        if let Some(slot) = self.state.stream.slot().and_then(|slot| self.slots_mut().get_mut(slot)) {
+        if let Some(slot) = self.state.stream.slot().and_then(|slot| self.slot_mut(slot)) {
             slot.set(Slot::STALE);
         }
     }
 
     /// Drops the rest of the partition's records.
-    pub(super) fn abandon_partition(&mut self, unread: u32) {
+    pub(super) fn abandon_partition(&mut self) {
         self.drop_verdict();
         let stream = &mut self.state.stream;
-        stream.skip = unread.saturating_add(core::mem::take(&mut stream.field));
+        stream.skip = stream.batch_left.saturating_add(core::mem::take(&mut stream.field));
         (stream.batch_left, stream.slot, stream.at, stream.streaming) = (0, 0, At::Batch, false);
+    }
+
+    /// The same for what the records are: the partition rests.
+    pub(super) fn refuse(&mut self, slot: usize, offset: i64, next: i64, kind: PartitionErrorKind) -> Failure {
+        self.abandon_partition();
+        self.rest(slot, offset, next, kind)
     }
 
     /// One item of the answer in the window.
@@ -353,13 +356,13 @@ impl Control<'_> {
                 };
                 let owner = usize::from(self.state.owner);
                 self.throttle(owner, top.throttle, now);
-                if let Some(link) = self.links.get_mut(owner) {
+                if let Some(link) = self.link_mut(owner) {
                     link.starved = if top.throttle > 0 && top.topics == 0 { link.starved.saturating_add(1) } else { 0 };
                 }
                 self.state.stream.topics = top.topics;
                 self.state.stream.at = At::Topic;
                 if top.error != 0 {
-                    self.state.cluster.metadata.retry_once(self.config, &mut self.state.random, now);
+                    self.doubt_metadata(now);
                 }
             }
             At::Topic => {
@@ -371,7 +374,7 @@ impl Control<'_> {
                 let (rest, (name, partitions)) = match item(fetch::topic(input)) {
                     Ok(parsed) => parsed,
                     Err(Stop::More) => return Ok(Step::More(arrived.saturating_add(1))),
-                    Err(stop) => return Err(malformed(stop)),
+                    Err(Stop::Bad) => return Err(self.malformed()),
                 };
                 let n = input.len().saturating_sub(rest.len());
                 self.enter_topic(self.state.owner.into(), name);
@@ -414,7 +417,7 @@ impl Control<'_> {
                 Ok(Some(parsed))
             }
             Err(Stop::More) => Ok(None),
-            Err(stop) => Err(malformed(stop)),
+            Err(Stop::Bad) => Err(self.malformed()),
         }
     }
 
@@ -432,18 +435,14 @@ impl Control<'_> {
         stream.skip = head.aborted.saturating_mul(16);
         stream.slot = 0;
         let Some(found) = found else { return Ok(Step::Moved) };
-        let Some(slot) = self.slots_mut().get_mut(found).filter(|slot| slot.link == owner && slot.is(Slot::LISTED))
-        else {
+        let Some(slot) = self.slot_mut(found).filter(|slot| slot.link == owner && slot.is(Slot::LISTED)) else {
             return Ok(Step::Moved); // not what was asked for
         };
         if slot.is(Slot::STALE) || slot.phase != Phase::Ready {
             return Ok(Step::Moved);
         }
         if head.error != 0 {
-            return match self.partition_error(found, Api::Fetch, ErrorCode(head.error), now) {
-                Ok(()) => Ok(Step::Moved),
-                Err(error) => Err(Failure::Error(error)),
-            };
+            return self.partition_error(found, Api::Fetch, ErrorCode(head.error), now).map(|()| Step::Moved);
         }
         slot.high_watermark = head.high_watermark;
         self.state.stream.slot = (found as u16).saturating_add(1);

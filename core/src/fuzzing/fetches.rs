@@ -209,8 +209,7 @@ impl Run<'_> {
         }
         let positions = partitions.iter().map(|&partition| {
             let control = consumer.control();
-            let slot =
-                control.find(partition.topic, partition.partition).and_then(|slot| control.slots().get(slot).copied());
+            let slot = control.find(partition.topic, partition.partition).and_then(|slot| control.slot(slot).copied());
             slot.map_or((-1, -1), |slot| (slot.position, slot.acked))
         });
         let positions = positions.collect();

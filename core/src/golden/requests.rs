@@ -10,7 +10,7 @@ use crate::partitions::Slot;
 use crate::state::{Control, Names};
 use crate::wire::encode::Encoder;
 use crate::wire::{join_group, sync_group};
-use crate::{Api, Assignor, Config, ConnectionId, Error, GroupProtocol, Instant, PartitionOffset};
+use crate::{Api, Assignor, Config, ConnectionId, GroupProtocol, Instant, PartitionOffset};
 use core::task::{Context, Waker};
 use core::time::Duration;
 use serde_json::Value;
@@ -30,14 +30,9 @@ fn control<T>(config: &Config<'_>, with: impl FnOnce(&mut Control<'_>) -> T) -> 
 }
 
 /// The request as it leaves the connection.
-fn sent(control: &mut Control<'_>, link: usize, api: Api, case: &Case, op: &Op<'_, '_>) -> Result<Vec<u8>, Error> {
+fn sent(control: &mut Control<'_>, link: usize, api: Api, case: &Case, op: &Op<'_, '_>) -> Result<Vec<u8>, Failure> {
     control.links[link].correlation = request(case).correlation - 1;
-    let error = |failure| match failure {
-        Failure::Error(error) | Failure::Fatal(error) => error,
-        Failure::Link(broken) => panic!("{}: {broken:?}", case.name),
-        Failure::Version(..) => panic!("{}: version", case.name),
-    };
-    control.send(link, api, case.version, op, NOW).map_err(error)?;
+    control.send(link, api, case.version, op, NOW)?;
     let mut requests = Vec::new();
     let mut peer = Peer::new(|request: &[u8]| -> Reply {
         requests.push([&(request.len() as u32).to_be_bytes(), request].concat());
@@ -47,7 +42,7 @@ fn sent(control: &mut Control<'_>, link: usize, api: Api, case: &Case, op: &Op<'
     let mut cx = Context::from_waker(Waker::noop());
     while control.links[link].pump_out(ConnectionId::new(link as u8), &mut peer, &mut cx).expect("up") {
         control.links[link].tx = [0x55; SEND_BUFFER];
-        control.fill(link, op).map_err(error)?;
+        control.fill(link, op)?;
     }
     assert_eq!(control.links[link].unwritten, 0, "{}", case.name);
     drop(peer);

@@ -1,16 +1,16 @@
 //! What the answers of the classic protocol mean: Heartbeat, JoinGroup, SyncGroup.
 use super::Phase;
-use crate::cluster::broker_error;
+use crate::connection::failure::Failure;
 use crate::connection::CONTROL;
 use crate::state::{topic, Control, State};
 use crate::wire::{join_group, sync_group};
 #[cfg(feature = "group-sticky")]
 use crate::Assignor;
-use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
+use crate::{strings, Api, Capacity, ErrorCode, Instant, Resource};
 
 impl Control<'_> {
     /// The answer to Heartbeat.
-    pub(crate) fn heartbeat_done(&mut self, throttle: i32, error: i16, now: Instant) -> Result<(), Error> {
+    pub(crate) fn heartbeat_done(&mut self, throttle: i32, error: i16, now: Instant) -> Result<(), Failure> {
         self.throttle(CONTROL, throttle, now);
         let sent = self.links.first().map_or(now, |link| link.sent_at);
         let group = &mut self.state.group;
@@ -43,10 +43,10 @@ impl Control<'_> {
         Ok(())
     }
 
-    pub(super) fn give_up(&mut self, api: Api, code: ErrorCode) -> Result<(), Error> {
+    pub(super) fn give_up(&mut self, api: Api, code: ErrorCode) -> Result<(), Failure> {
         self.lose_membership(true);
         self.state.group.fatal = true;
-        Err(broker_error(api, code, true).into())
+        Err(self.refused(api, code, true))
     }
 
     /// Whether what the members had matters to the assignor.
@@ -57,7 +57,7 @@ impl Control<'_> {
         false
     }
 
-    pub(crate) fn join_item(&mut self, item: join_group::Item<'_>, now: Instant) -> Result<(), Error> {
+    pub(crate) fn join_item(&mut self, item: join_group::Item<'_>, now: Instant) -> Result<(), Failure> {
         match item {
             join_group::Item::Head { throttle, error, generation } => {
                 self.throttle(CONTROL, throttle, now);
@@ -76,7 +76,10 @@ impl Control<'_> {
                 Ok(())
             }
             join_group::Item::MemberId("") => Ok(()),
-            join_group::Item::MemberId(id) => self.state.group.set_member_id(id),
+            join_group::Item::MemberId(id) => {
+                let kept = self.state.group.set_member_id(id);
+                kept.map_err(|capacity| self.full(capacity))
+            }
             join_group::Item::Members(n) => {
                 self.state.group.members = n;
                 Ok(())
@@ -98,7 +101,7 @@ impl Control<'_> {
     }
 
     /// All of JoinGroup's answer is read.
-    pub(crate) fn join_done(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn join_done(&mut self, now: Instant) -> Result<(), Failure> {
         if self.state.group.phase != Phase::Joining {
             // the application has unsubscribed meanwhile; the broker counts us as a member, or will
             return Ok(());
@@ -106,7 +109,7 @@ impl Control<'_> {
         let code = ErrorCode(self.inbox(CONTROL).error);
         let have = self.memory.len();
         let names = self.names.len();
-        let State { group, cluster, random, .. } = &mut *self.state;
+        let State { group, cluster, .. } = &mut *self.state;
         group.phase = Phase::Out;
         group.session_ends = now.after(self.config.session_timeout);
         match code {
@@ -127,7 +130,7 @@ impl Control<'_> {
                     };
                     // another member leads; we come back as a follower when it has
                     self.resign(u8::MAX, now);
-                    return Err(capacity.into());
+                    return Err(self.full(capacity));
                 }
                 (group.phase, group.generation, group.leads) = (Phase::Syncing, group.answer, group.members > 0);
                 #[cfg(feature = "group-sticky")]
@@ -147,13 +150,12 @@ impl Control<'_> {
             }
             ErrorCode::UNKNOWN_MEMBER_ID => {
                 self.lose_membership(true);
-                let State { group, random, .. } = &mut *self.state;
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
                 Ok(())
             }
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
                 cluster.lose_coordinator();
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
                 Ok(())
             }
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
@@ -161,7 +163,7 @@ impl Control<'_> {
             | ErrorCode::ILLEGAL_GENERATION
             | ErrorCode::REQUEST_TIMED_OUT
             | ErrorCode::UNKNOWN_SERVER_ERROR => {
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
                 Ok(())
             }
             code => self.give_up(Api::JoinGroup, code),
@@ -203,21 +205,21 @@ impl Control<'_> {
     }
 
     /// All of SyncGroup's answer is read.
-    pub(crate) fn sync_done(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn sync_done(&mut self, now: Instant) -> Result<(), Failure> {
         if self.state.group.phase != Phase::Syncing {
             return Ok(());
         }
         let code = ErrorCode(self.inbox(CONTROL).error);
         let have = self.table.len();
         let needed = usize::from(self.state.slots_used).saturating_add(self.state.group.partitions_needed);
-        let State { group, cluster, random, plan, commit, .. } = &mut *self.state;
+        let State { group, cluster, plan, commit, .. } = &mut *self.state;
         *plan = true;
         if code == ErrorCode::NONE {
             if needed > have {
                 // somebody with more room gets them
                 self.resign(0, now);
                 self.state.group.job.not_before = now.after(self.config.session_timeout);
-                return Err(Capacity { what: Resource::Partitions, needed, have }.into());
+                return Err(self.full(Capacity { what: Resource::Partitions, needed, have }));
             }
             if group.strange && !group.rejoin {
                 // KIP-345: a static member that is back gets what it had, whatever it subscribes to now. Only leaving makes
@@ -240,12 +242,12 @@ impl Control<'_> {
             ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
                 cluster.lose_coordinator();
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
             }
             ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
             | ErrorCode::REQUEST_TIMED_OUT
             | ErrorCode::UNKNOWN_SERVER_ERROR => {
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
             }
             code => return self.give_up(Api::SyncGroup, code),
         }
@@ -255,12 +257,12 @@ impl Control<'_> {
 
     /// The request that was out got no answer; the membership outlives the connection.
     pub(crate) fn group_request_lost(&mut self, api: Api, now: Instant) {
-        let State { group, random, .. } = &mut *self.state;
+        let group = &mut self.state.group;
         match api {
             Api::JoinGroup | Api::SyncGroup => {
                 group.phase = Phase::Out;
                 group.session_ends = now.after(self.config.session_timeout);
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
                 self.forget_leaders();
                 self.forget_group_topics();
             }

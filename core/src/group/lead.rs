@@ -8,7 +8,7 @@ use crate::strings;
 use crate::wire::encode::Encoder;
 use crate::wire::sync_group;
 #[cfg(feature = "group-sticky")]
-use crate::{wire::claims, Assignor, Capacity, Error, Instant, Resource};
+use crate::{connection::failure::Failure, wire::claims, Assignor, Capacity, Instant, Resource};
 
 impl Control<'_> {
     pub(super) fn members(&mut self) -> Writer<'_> {
@@ -80,7 +80,7 @@ impl Control<'_> {
     /// # Errors
     /// It does not fit, and another member is to lead.
     #[cfg(feature = "group-sticky")]
-    pub(crate) fn compute_assignments(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn compute_assignments(&mut self, now: Instant) -> Result<(), Failure> {
         let Some(assignor) = self.assignor().filter(|assignor| *assignor != Assignor::Range) else { return Ok(()) };
         let (group, have) = (&self.state.group, self.memory.len());
         if group.members < 2 {
@@ -92,7 +92,7 @@ impl Control<'_> {
         if let Err(needed) = assign::assign(assignor, wants, memory) {
             let capacity = Capacity { what: Resource::GroupMemory, needed: used.saturating_add(needed), have };
             self.resign(u8::MAX, now);
-            return Err(capacity.into());
+            return Err(self.full(capacity));
         }
         if assignor == Assignor::CooperativeSticky && assign::withhold_moving(wants, memory) {
             self.state.group.second_round = now.after(self.config.max_poll_interval);

@@ -28,7 +28,7 @@ mod saved;
 #[cfg(feature = "group-sticky")]
 mod sticky;
 
-use crate::cluster::{broker_error, Job};
+use crate::cluster::Job;
 use crate::partitions::{self, Slot};
 use crate::state::{topic, Control, Mode, Parked, State, MEMBER_ID_BYTES};
 use crate::wire::encode::Partitions;
@@ -36,7 +36,7 @@ use crate::wire::join_group;
 use crate::wire::primitives::copy;
 #[cfg(feature = "group-sticky")]
 use crate::Assignor;
-use crate::{strings, Api, Capacity, Error, ErrorCode, Instant, Resource};
+use crate::{strings, Api, Capacity, ErrorCode, Instant, Resource};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -69,13 +69,12 @@ pub(crate) enum Handover {
 const INVENTED: usize = 26;
 
 #[derive(Debug)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Group {
     pub phase: Phase,
     pub handover: Handover,
     /// The partitions are lost already: nothing of them is committed.
     pub lost: bool,
-    #[cfg(feature = "group-consumer")]
-    pub next: next_gen::NextGen,
     /// Join again at the next `poll`.
     pub rejoin: bool,
     /// An assignment waits behind the table until nothing is lent.
@@ -89,13 +88,6 @@ pub(crate) struct Group {
     /// A broker's final word; nothing is tried any more.
     pub fatal: bool,
     member_len: u8,
-    member: [u8; MEMBER_ID_BYTES],
-    invented: [u8; INVENTED],
-    pub generation: i32,
-    /// The one in which we got what we have, or had before we joined again, plus 1; 0 we have nothing.
-    owned: i32,
-    /// Of the answer that is being read.
-    answer: i32,
     /// The assignor that the group has chosen: its place in our list plus 1, 0 none of ours.
     assignor: u8,
     /// We are the group's leader.
@@ -104,6 +96,18 @@ pub(crate) struct Group {
     postponed: bool,
     /// The assignment names topics that are not subscribed.
     strange: bool,
+    /// How many partitions are remembered behind the assigned ones: who leads them, which of them we had, and which are
+    /// [`Slot::GIVEN`] by an assignment that is not taken yet.
+    pub cached: u16,
+    /// Entry of the topic that is being read of a member's claims, plus 1.
+    #[cfg(feature = "group-sticky")]
+    claimed_topic: u16,
+    invented: [u8; INVENTED],
+    pub generation: i32,
+    /// The one in which we got what we have, or had before we joined again, plus 1; 0 we have nothing.
+    owned: i32,
+    /// Of the answer that is being read.
+    answer: i32,
     /// How many members the assignment is to be computed for; 0 none.
     pub members: u32,
     /// Bytes of other members in the group memory, and bytes they need.
@@ -112,25 +116,26 @@ pub(crate) struct Group {
     /// Names or partitions that did not fit.
     names_needed: usize,
     partitions_needed: usize,
-    /// How many partitions are remembered behind the assigned ones: who leads them, which of them we had, and which are
-    /// [`Slot::GIVEN`] by an assignment that is not taken yet.
-    pub cached: u16,
-    /// Of the member whose claims are being read, and the topic's entry plus 1.
-    #[cfg(feature = "group-sticky")]
-    pub claims: crate::wire::claims::Claims,
-    #[cfg(feature = "group-sticky")]
-    claimed_topic: u16,
+    #[cfg(feature = "group-consumer")]
+    pub next: next_gen::NextGen,
     /// The leader withheld partitions and rebalances again by then. Before that whoever had them does, but a static member may
     /// have died between the two, and who comes back in its place does not know that there is something to give up.
     #[cfg(feature = "group-sticky")]
     second_round: Instant,
     pub job: Job,
+    /// Since when another member holds our instance id; 0 it does not.
+    #[cfg(feature = "group-consumer")]
+    unreleased_since: Instant,
     pub heartbeat_at: Instant,
     /// Without an answer until then the membership is over.
     pub session_ends: Instant,
     /// The last `poll`.
     pub polled: Instant,
     pub handover_ends: Instant,
+    /// Of the member that is being read.
+    #[cfg(feature = "group-sticky")]
+    pub claims: crate::wire::claims::Claims,
+    member: [u8; MEMBER_ID_BYTES],
 }
 
 impl Group {
@@ -140,6 +145,8 @@ impl Group {
         lost: false,
         #[cfg(feature = "group-consumer")]
         next: next_gen::NextGen::NEW,
+        #[cfg(feature = "group-consumer")]
+        unreleased_since: Instant::from_millis(0),
         rejoin: false,
         synced: false,
         assigned: false,
@@ -197,14 +204,14 @@ impl Group {
         }
     }
 
-    pub(super) fn set_member_id(&mut self, id: &str) -> Result<(), Error> {
+    pub(super) fn set_member_id(&mut self, id: &str) -> Result<(), Capacity> {
         match self.member.get_mut(..id.len()) {
             Some(room) => {
                 copy(room, id.as_bytes());
                 self.member_len = id.len() as u8;
                 Ok(())
             }
-            None => Err(Capacity { what: Resource::MemberId, needed: id.len(), have: MEMBER_ID_BYTES }.into()),
+            None => Err(Capacity { what: Resource::MemberId, needed: id.len(), have: MEMBER_ID_BYTES }),
         }
     }
 }
@@ -293,7 +300,7 @@ impl Control<'_> {
 
     /// Adds or removes some; what is being read and lent stays with its partition.
     fn change_slots(&mut self, change: &mut dyn FnMut(&mut [Slot], &mut u16)) {
-        let key = |at: Option<usize>| at.and_then(|at| self.slots().get(at)).map(|slot| (slot.topic, slot.partition));
+        let key = |at: Option<usize>| at.and_then(|at| self.slot(at)).map(|slot| (slot.topic, slot.partition));
         let lent = self.state.lent_slot.checked_sub(1).map(usize::from);
         let (read, lent) = (key(self.state.stream.slot()), key(lent));
         change(self.table, &mut self.state.slots_used);
@@ -360,7 +367,7 @@ impl Control<'_> {
         for at in 0..self.slots().len() {
             // a position that was saved
             if let Some(&Slot { position: position @ 0.., epoch, phase: partitions::Phase::Committed, .. }) =
-                self.slots().get(at)
+                self.slot(at)
             {
                 self.start_at(at, position, epoch);
             }
@@ -473,10 +480,10 @@ impl Control<'_> {
     /// Leaves, so that another member gets what we cannot have or do, and joins again after a while.
     pub(super) fn resign(&mut self, failures: u8, now: Instant) {
         self.lose_membership(false);
-        let State { group, random, .. } = &mut *self.state;
+        let group = &mut self.state.group;
         group.leaving = true;
         group.job.failures = failures;
-        group.job.retry(self.config, random, now);
+        self.retry(Api::JoinGroup, now);
         self.forget_group_topics();
     }
 
@@ -495,7 +502,8 @@ impl Control<'_> {
                 self.lose_membership(true);
                 self.state.group.fatal = true;
                 // nobody waits for an automatic commit, and nothing comes after this
-                self.state.parked = Parked::Error(broker_error(Api::OffsetCommit, code, true).into());
+                self.refused(Api::OffsetCommit, code, true);
+                self.state.parked = Parked::Error(self.told());
             }
             _ => {}
         }

@@ -11,7 +11,7 @@
 //! to be given up first, the answer broke off) is not kept but asked for again, by a heartbeat that says everything: the broker answers
 //! that with all of the assignment.
 use super::{hexadecimal, Group, Phase};
-use crate::cluster::broker_error;
+use crate::connection::failure::Failure;
 use crate::connection::CONTROL;
 use crate::partitions::Slot;
 use crate::state::{topic, Control, Parked, State};
@@ -19,7 +19,7 @@ use crate::time::millis;
 use crate::wire::consumer_group_heartbeat::{self as heartbeat, Item};
 use crate::wire::encode::Encoder;
 use crate::wire::primitives::{TopicId, NO_ID};
-use crate::{strings, Api, Capacity, Error, ErrorCode, GroupProtocol, Instant, Resource};
+use crate::{strings, Api, Capacity, ErrorCode, GroupProtocol, Instant, Resource};
 use core::time::Duration;
 
 /// How long another member may hold our instance id: longer than a broker waits for one that was cut off, 45 s unless told otherwise.
@@ -53,8 +53,6 @@ pub(crate) struct NextGen {
     unresolved: bool,
     /// Milliseconds between two heartbeats, by the broker.
     interval: u32,
-    /// Since when another member holds our instance id; 0 it does not.
-    unreleased_since: Instant,
 }
 
 impl NextGen {
@@ -66,7 +64,6 @@ impl NextGen {
         takes: false,
         unresolved: false,
         interval: 0,
-        unreleased_since: Instant::from_millis(0),
     };
 }
 
@@ -237,7 +234,7 @@ impl Control<'_> {
     }
 
     /// All of the answer is read.
-    pub(crate) fn beat_done(&mut self, now: Instant) -> Result<(), Error> {
+    pub(crate) fn beat_done(&mut self, now: Instant) -> Result<(), Failure> {
         if self.state.group.next.sent == Beat::Leave {
             self.group_left(); // whatever it says: who cannot leave is forgotten when the session ends
             return Ok(());
@@ -251,7 +248,7 @@ impl Control<'_> {
         }
     }
 
-    fn beat_answered(&mut self, now: Instant) -> Result<(), Error> {
+    fn beat_answered(&mut self, now: Instant) -> Result<(), Failure> {
         let (have, names) = (self.table.len(), self.names.len());
         let needed = self.slots().len().saturating_add(self.state.group.partitions_needed);
         let shrinks = self.slots().iter().any(|slot| !slot.is(Slot::GIVEN));
@@ -263,7 +260,7 @@ impl Control<'_> {
         (group.phase, group.generation) = (Phase::Stable, group.answer);
         // how long the broker waits it does not say: as long as brokers do that were told nothing else
         group.session_ends = sent.after(self.config.session_timeout);
-        group.next.unreleased_since = Instant::from_millis(0);
+        group.unreleased_since = Instant::from_millis(0);
         group.job.done();
         *plan = true;
         if !core::mem::take(&mut group.next.takes) {
@@ -277,7 +274,7 @@ impl Control<'_> {
                 Capacity { what: Resource::Names, needed: group.names_needed, have: names }
             };
             self.want_of_room(now);
-            return Err(capacity.into());
+            return Err(self.full(capacity));
         }
         group.synced = true;
         if group.next.unresolved {
@@ -293,12 +290,12 @@ impl Control<'_> {
         self.state.group.job.not_before = now.after(self.config.session_timeout);
     }
 
-    fn beat_refused(&mut self, code: ErrorCode, now: Instant) -> Result<(), Error> {
+    fn beat_refused(&mut self, code: ErrorCode, now: Instant) -> Result<(), Failure> {
         warn!("group: heartbeat: {}", code);
         let State { group, cluster, .. } = &mut *self.state;
         let joining = group.phase == Phase::Joining;
-        let first = group.next.unreleased_since;
-        let mut told = None;
+        let first = group.unreleased_since;
+        let mut told = Ok(());
         match code {
             // (69: those who were left have taken the group back to the classic protocol since our session ended, or it was deleted)
             ErrorCode::FENCED_MEMBER_EPOCH | ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::GROUP_ID_NOT_FOUND
@@ -315,10 +312,10 @@ impl Control<'_> {
             | ErrorCode::UNKNOWN_SERVER_ERROR => {}
             // the one before us was cut off: its session has to end, which this protocol leaves to the broker
             ErrorCode::UNRELEASED_INSTANCE_ID if first == Instant::from_millis(0) || now < first.after(UNRELEASED) => {
-                group.next.unreleased_since = if first == Instant::from_millis(0) { now } else { first };
+                group.unreleased_since = if first == Instant::from_millis(0) { now } else { first };
             }
             ErrorCode::TOPIC_AUTHORIZATION_FAILED => {
-                told = Some(broker_error(Api::ConsumerGroupHeartbeat, code, false));
+                told = Err(self.refused(Api::ConsumerGroupHeartbeat, code, false));
             }
             ErrorCode::UNSUPPORTED_VERSION if self.fall_back() => {
                 let group = &mut self.state.group;
@@ -329,17 +326,17 @@ impl Control<'_> {
             code => {
                 self.lose_membership(false);
                 self.state.group.fatal = true;
-                return Err(broker_error(Api::ConsumerGroupHeartbeat, code, true).into());
+                return Err(self.refused(Api::ConsumerGroupHeartbeat, code, true));
             }
         }
         self.beat_again(now);
-        told.map_or(Ok(()), |error| Err(error.into()))
+        told
     }
 
     /// No answer, or none that helps: what the broker knows of us is not known.
     fn beat_again(&mut self, now: Instant) {
-        let State { group, random, .. } = &mut *self.state;
-        group.job.retry(self.config, random, now);
+        self.retry(Api::JoinGroup, now);
+        let group = &mut self.state.group;
         if group.phase == Phase::Joining {
             group.phase = Phase::Out;
         } else {

@@ -6,11 +6,12 @@
 //! position i64 | its leader epoch i32 || CRC-32C i32 of the group's and the instance's id and of all before
 //! ```
 use super::{Handover, Phase};
+use crate::connection::failure::Failure;
 use crate::partitions::Slot;
 use crate::state::{Control, Mode, State};
 use crate::wire::crc32c::Crc32c;
 use crate::wire::encode::Encoder;
-use crate::wire::primitives::{be_i32, be_i64, be_i8, count, item, string, Bytes, Parsed, Stop};
+use crate::wire::primitives::{be_i32, be_i8, count, fixed, item, string, Bytes, Parsed, Stop};
 use crate::{strings, Api, Capacity, Config, Error, ErrorCode, Instant, Resource, UsageError};
 use nom::Parser;
 
@@ -36,9 +37,8 @@ fn head(i: Bytes<'_>) -> Parsed<'_, Head<'_>> {
 }
 
 fn row(i: Bytes<'_>) -> Parsed<'_, Row<'_>> {
-    (string, be_i32, be_i64, be_i32)
-        .map(|(topic, partition, position, epoch)| Row { topic, partition, position, epoch })
-        .parse(i)
+    let (i, (topic, row)) = (string, fixed::<16>).parse(i)?;
+    Ok((i, Row { topic, partition: row.i32::<0>(), position: row.i64::<4>(), epoch: row.i32::<12>() }))
 }
 
 /// The rows behind the head, as far as they can be read.
@@ -132,8 +132,8 @@ impl Control<'_> {
     }
 
     /// The answer to the Heartbeat that asks whether we are still a member.
-    pub(super) fn returned(&mut self, code: ErrorCode, sent: Instant, now: Instant) -> Result<(), Error> {
-        let State { group, random, cluster, .. } = &mut *self.state;
+    pub(super) fn returned(&mut self, code: ErrorCode, sent: Instant, now: Instant) -> Result<(), Failure> {
+        let State { group, cluster, .. } = &mut *self.state;
         match code {
             ErrorCode::NONE => {
                 (group.phase, group.synced) = (Phase::Stable, true);
@@ -156,7 +156,7 @@ impl Control<'_> {
                 if matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE) {
                     cluster.lose_coordinator();
                 }
-                group.job.retry(self.config, random, now);
+                self.retry(Api::JoinGroup, now);
             }
         }
         Ok(())

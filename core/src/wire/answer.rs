@@ -6,9 +6,11 @@ use nom::Parser;
 
 /// Where one stands in an answer: the part that comes next, and how much the arrays around it still hold.
 #[derive(Clone, Copy, Debug, Default)]
+#[repr(C)] // the small fields first, where short instructions reach them
 pub(crate) struct Progress {
     /// Which item comes next; 0 is the first, [`END`] says that there is none. The APIs number the parts between.
     pub part: u8,
+    pub flexible: Flexible,
     pub outer: u32,
     pub inner: u32,
     /// Bytes to drop before the next item.
@@ -17,8 +19,8 @@ pub(crate) struct Progress {
     pub left: u32,
     /// Tagged fields to drop before the next item.
     pub tags: u32,
-    pub flexible: Flexible,
-    pub row: Row,
+    /// Partition, offset and epoch of a row of which the error comes later: OffsetFetch only.
+    pub row: (i32, i64, i32),
 }
 
 /// [`Progress::part`] of an answer that is over.
@@ -39,7 +41,7 @@ impl Progress {
         left: 0,
         tags: 0,
         flexible: Flexible::new(false),
-        row: Row::NONE,
+        row: (0, 0, 0),
     };
 
     /// At an answer's start.
@@ -84,10 +86,6 @@ pub(crate) struct Row {
     pub offset: i64,
     pub epoch: i32,
     pub timestamp: i64,
-}
-
-impl Row {
-    const NONE: Row = Row { partition: 0, error: 0, offset: 0, epoch: 0, timestamp: 0 };
 }
 
 /// The shape of those four: `throttle, array of (topic, array of row)`.

@@ -7,9 +7,8 @@
 //! 16 magic i8             35 max_timestamp i64      57 records_count i32
 //! 17 crc u32                     (length counts from byte 12, the CRC covers byte 21 to the end)
 //! ```
-use super::primitives::{be_i16, be_i32, be_i64, be_i8, be_u32, stop, Bytes, Parsed, Stop};
+use super::primitives::{fixed, stop, Bytes, Parsed, Stop};
 use crate::error::Codec;
-use nom::Parser;
 
 /// Bytes of the header.
 pub(crate) const HEADER: u32 = 61;
@@ -73,33 +72,33 @@ impl Batch {
 
 /// What the first 17 bytes of an entry say, whatever its format: `(offset, size of the entry, magic)`.
 pub(crate) fn entry(i: Bytes<'_>) -> Parsed<'_, (i64, u32, i8)> {
-    let (i, (offset, length, _, magic)) = (be_i64, be_i32, be_i32, be_i8).parse(i)?;
-    match u32::try_from(length).ok().and_then(|n| n.checked_add(LENGTH_END)) {
-        Some(size) => Ok((i, (offset, size, magic))),
+    let (i, head) = fixed::<17>(i)?;
+    match size(head.i32::<8>()) {
+        Some(size) => Ok((i, (head.i64::<0>(), size, head.i8::<16>()))),
         None => stop(Stop::Bad),
     }
 }
 
+fn size(length: i32) -> Option<u32> {
+    u32::try_from(length).ok().and_then(|n| n.checked_add(LENGTH_END))
+}
+
 /// The header of a batch whose magic is 2.
 pub(crate) fn batch(i: Bytes<'_>) -> Parsed<'_, Batch> {
-    let (i, (base_offset, length, leader_epoch, _magic, crc, attributes)) =
-        (be_i64, be_i32, be_i32, be_i8, be_u32, be_i16).parse(i)?;
-    let (i, (last_offset_delta, base_timestamp, max_timestamp)) = (be_i32, be_i64, be_i64).parse(i)?;
-    let (i, (_producer, _producer_epoch, _sequence, count)) = (be_i64, be_i16, be_i32, be_i32).parse(i)?;
-    match u32::try_from(length).ok().and_then(|n| n.checked_add(LENGTH_END)) {
-        Some(size) if size >= HEADER && last_offset_delta >= 0 && base_offset >= 0 && count >= 0 => {
-            let batch = Batch {
-                base_offset,
-                size,
-                leader_epoch,
-                crc,
-                attributes,
-                last_offset_delta,
-                base_timestamp,
-                max_timestamp,
-            };
-            Ok((i, batch))
-        }
-        _ => stop(Stop::Bad),
+    let (i, head) = fixed::<{ HEADER as usize }>(i)?;
+    let batch = Batch {
+        base_offset: head.i64::<0>(),
+        size: size(head.i32::<8>()).unwrap_or(0),
+        leader_epoch: head.i32::<12>(),
+        crc: head.u32::<17>(),
+        attributes: head.i16::<21>(),
+        last_offset_delta: head.i32::<23>(),
+        base_timestamp: head.i64::<27>(),
+        max_timestamp: head.i64::<35>(),
+    };
+    let count = head.i32::<57>();
+    if batch.size < HEADER || batch.last_offset_delta < 0 || batch.base_offset < 0 || count < 0 {
+        return stop(Stop::Bad);
     }
+    Ok((i, batch))
 }

@@ -2,7 +2,7 @@
 //! around the records. `records` itself is parsed where it is lent (`fetch::stream`). v11 adds the rack and the preferred read
 //! replica (KIP-392).
 use super::encode::Encoder;
-use super::primitives::{be_i16, be_i32, be_i64, count, string, Bytes, Parsed};
+use super::primitives::{be_i32, count, fixed, string, Bytes, Parsed};
 use crate::time::millis_i32;
 use crate::Config;
 use nom::Parser;
@@ -15,7 +15,9 @@ pub(crate) struct Top {
 }
 
 pub(crate) fn top(i: Bytes<'_>) -> Parsed<'_, Top> {
-    (be_i32, be_i16, be_i32, count).map(|(throttle, error, _session, topics)| Top { throttle, error, topics }).parse(i)
+    let (i, head) = fixed::<10>(i)?;
+    let (i, topics) = count(i)?;
+    Ok((i, Top { throttle: head.i32::<0>(), error: head.i16::<4>(), topics }))
 }
 
 /// A topic's name and the number of its partitions.
@@ -33,14 +35,9 @@ pub(crate) struct Partition {
 }
 
 pub(crate) fn partition(i: Bytes<'_>) -> Parsed<'_, Partition> {
-    (be_i32, be_i16, be_i64, be_i64, be_i64, count)
-        .map(|(index, error, high_watermark, _lso, _log_start, aborted)| Partition {
-            index,
-            error,
-            high_watermark,
-            aborted,
-        })
-        .parse(i)
+    let (i, head) = fixed::<30>(i)?; // the last stable offset and the log's start are passed over
+    let (i, aborted) = count(i)?;
+    Ok((i, Partition { index: head.i32::<0>(), error: head.i16::<4>(), high_watermark: head.i64::<6>(), aborted }))
 }
 
 /// The preferred read replica, -1 for none, and the number of bytes of `records`.

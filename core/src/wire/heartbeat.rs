@@ -1,13 +1,13 @@
 //! Heartbeat v3..v1 and LeaveGroup v2, v1 (Heartbeat*.json, LeaveGroup*.json): the answer of both is a throttle time and an error.
 use super::answer::{Progress, END};
 use super::encode::Encoder;
-use super::primitives::{be_i16, be_i32, Bytes, Parsed};
+use super::primitives::{fixed, Bytes, Parsed};
 use nom::Parser;
 
 /// `(throttle, error)`.
 pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, (i32, i16)> {
     p.part = END;
-    (be_i32, be_i16).parse(i)
+    fixed::<6>.map(|answer| (answer.i32::<0>(), answer.i16::<4>())).parse(i)
 }
 
 pub(crate) fn request(e: &mut Encoder<'_>, version: i16, group: &str, generation: i32, member: &str, instance: &str) {

@@ -5,7 +5,7 @@ use super::answer::{Progress, END};
 #[cfg(feature = "group-sticky")]
 use super::claims;
 use super::encode::{Encoder, Partitions};
-use super::primitives::{be_i16, be_i32, count, string, string_length, Bytes, Parsed};
+use super::primitives::{be_i16, be_i32, count, fixed, string, string_length, Bytes, Parsed};
 use crate::Assignor;
 use nom::Parser;
 
@@ -44,12 +44,11 @@ const TOPIC: u8 = 9;
 /// With `claims` a member's topics are followed by what [`claims`](super::claims) reads, and then [`member_done`].
 pub(crate) fn item<'a>(p: &mut Progress, version: i16, claims: bool, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     match p.part {
-        0 => (be_i32, be_i16, be_i32)
-            .map(|(throttle, error, generation)| {
-                p.part = PROTOCOL;
-                Item::Head { throttle, error, generation }
-            })
-            .parse(i),
+        0 => {
+            let (i, head) = fixed::<10>(i)?;
+            p.part = PROTOCOL;
+            Ok((i, Item::Head { throttle: head.i32::<0>(), error: head.i16::<4>(), generation: head.i32::<6>() }))
+        }
         PROTOCOL => {
             let (rest, length) = string_length(i)?;
             if length > ASSIGNOR {

@@ -1,8 +1,7 @@
 //! ListOffsets v5 and v4, the same bytes (ListOffsetsRequest/Response.json): offsets by timestamp, from the leader only.
 use super::answer::{self, row_done, Item, Progress, Row, END};
 use super::encode::Encoder;
-use super::primitives::{be_i16, be_i32, be_i64, Bytes, Parsed};
-use nom::Parser;
+use super::primitives::{fixed, Bytes, Parsed};
 
 /// Timestamp that asks for the log's end.
 pub(crate) const LATEST: i64 = -1;
@@ -14,12 +13,10 @@ pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
 }
 
 fn row<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
-    (be_i32, be_i16, be_i64, be_i64, be_i32)
-        .map(|(partition, error, timestamp, offset, epoch)| {
-            row_done(p, END);
-            Item::Row(Row { partition, error, offset, epoch, timestamp })
-        })
-        .parse(i)
+    let (i, row) = fixed::<26>(i)?;
+    row_done(p, END);
+    let (partition, error, epoch) = (row.i32::<0>(), row.i16::<4>(), row.i32::<22>());
+    Ok((i, Item::Row(Row { partition, error, timestamp: row.i64::<6>(), offset: row.i64::<14>(), epoch })))
 }
 
 pub(crate) fn head(e: &mut Encoder<'_>) {

@@ -2,7 +2,7 @@
 //! too, and finds topics by them. Racks, replicas and the cluster's id are passed over.
 use super::answer::{tags, Progress, END, LAST};
 use super::encode::Encoder;
-use super::primitives::{be_i16, be_i32, be_i8, topic_id, Bytes, Parsed, TopicId, NO_ID};
+use super::primitives::{be_i16, be_i32, be_i8, fixed, topic_id, Bytes, Parsed, TopicId, NO_ID};
 use nom::Parser;
 
 pub(crate) enum Item<'a> {
@@ -78,14 +78,14 @@ pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
             next(p);
             Ok((i, Item::Topic { error, name, id, partitions }))
         }
-        PARTITION => (be_i16, be_i32, be_i32, be_i32, count)
-            .map(|(_error, index, leader, epoch, replicas)| {
-                // its error is one of its leader, which is -1 then or refuses by itself
-                (p.skip, p.part) = (replicas.saturating_mul(4), ISR);
-                p.inner = p.inner.saturating_sub(1);
-                Item::Partition { index, leader, epoch }
-            })
-            .parse(i),
+        PARTITION => {
+            // its error is one of its leader, which is -1 then or refuses by itself
+            let (i, head) = fixed::<14>(i)?;
+            let (i, replicas) = count(i)?;
+            (p.skip, p.part) = (replicas.saturating_mul(4), ISR);
+            p.inner = p.inner.saturating_sub(1);
+            Ok((i, Item::Partition { index: head.i32::<2>(), leader: head.i32::<6>(), epoch: head.i32::<10>() }))
+        }
         BROKER_END | PARTITION_END => {
             let (i, ()) = tags(p, i)?;
             match p.part {

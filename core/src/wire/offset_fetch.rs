@@ -3,7 +3,7 @@
 //! which are none then.
 use super::answer::{self, row_done, tags, Item, Progress, Row, END, LAST, ROW_END, TAIL, TOPICS};
 use super::encode::Encoder;
-use super::primitives::{be_i16, be_i32, be_i64, stop, Bytes, Parsed, Stop};
+use super::primitives::{be_i16, be_i32, fixed, stop, Bytes, Parsed, Stop};
 use nom::Parser;
 
 pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
@@ -26,12 +26,13 @@ fn row<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
         ROW_END => {
             let (i, (error, ())) = (be_i16, |i| tags(p, i)).parse(i)?;
             row_done(p, TAIL);
-            Ok((i, Item::Row(Row { error, ..p.row })))
+            let (partition, offset, epoch) = p.row;
+            Ok((i, Item::Row(Row { partition, error, offset, epoch, timestamp: 0 })))
         }
         _ => {
-            let (i, (partition, offset, epoch, metadata)) =
-                (be_i32, be_i64, be_i32, |i| p.flexible.string_length(i)).parse(i)?;
-            p.row = Row { partition, error: 0, offset, epoch, timestamp: 0 };
+            let (i, row) = fixed::<16>(i)?;
+            let (i, metadata) = p.flexible.string_length(i)?;
+            p.row = (row.i32::<0>(), row.i64::<4>(), row.i32::<12>());
             (p.skip, p.part) = (metadata, ROW_END);
             Ok((i, Item::Part))
         }

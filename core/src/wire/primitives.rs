@@ -43,6 +43,36 @@ pub(crate) fn take(n: usize) -> impl Fn(Bytes<'_>) -> Parsed<'_, Bytes<'_>> {
     }
 }
 
+/// `N` bytes whose numbers are read where they stand: with one look at how many there are, not one for each field.
+pub(crate) struct Fixed<'a, const N: usize>(&'a [u8; N]);
+
+pub(crate) fn fixed<const N: usize>(i: Bytes<'_>) -> Parsed<'_, Fixed<'_, N>> {
+    match i.split_first_chunk() {
+        Some((head, rest)) => Ok((rest, Fixed(head))),
+        None => stop(Stop::More),
+    }
+}
+
+macro_rules! fields {
+    ($($name:ident: $t:ty,)*) => {
+        impl<const N: usize> Fixed<'_, N> {
+            $(#[inline]
+            pub fn $name<const AT: usize>(&self) -> $t {
+                const { assert!(AT + size_of::<$t>() <= N, "a field beyond the end") };
+                let field = self.0.get(AT..).and_then(|bytes| bytes.first_chunk());
+                field.map_or(0, |bytes| <$t>::from_be_bytes(*bytes)) // never absent, which the optimiser sees
+            })*
+        }
+    };
+}
+fields! {
+    i8: i8,
+    i16: i16,
+    i32: i32,
+    u32: u32,
+    i64: i64,
+}
+
 macro_rules! be {
     ($name:ident, $t:ty, $n:literal) => {
         pub(crate) fn $name(i: Bytes<'_>) -> Parsed<'_, $t> {
@@ -56,8 +86,6 @@ macro_rules! be {
 be!(be_i8, i8, 1);
 be!(be_i16, i16, 2);
 be!(be_i32, i32, 4);
-be!(be_u32, u32, 4);
-be!(be_i64, i64, 8);
 
 /// Zigzag LEB128 of up to ten bytes.
 #[inline]

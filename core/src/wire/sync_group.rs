@@ -2,7 +2,7 @@
 //! No bytes at all (the leader forgot us) is an item of its own; user data is passed over.
 use super::answer::{Progress, END};
 use super::encode::{put_partitions, Encoder, Partitions};
-use super::primitives::{be_i16, be_i32, count, item as parsed, stop, string, take, Bytes, Parsed, Stop};
+use super::primitives::{be_i16, be_i32, count, fixed, item as parsed, stop, string, take, Bytes, Parsed, Stop};
 use nom::Parser;
 
 pub(crate) enum Item<'a> {
@@ -18,12 +18,11 @@ const PARTITION: u8 = 3;
 
 pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     match p.part {
-        0 => (be_i32, be_i16, count)
-            .map(|(throttle, error, bytes)| {
-                (p.left, p.part) = (bytes, if bytes == 0 { END } else { TOPICS });
-                Item::Head { throttle, error, bytes }
-            })
-            .parse(i),
+        0 => {
+            let (i, (head, bytes)) = (fixed::<6>, count).parse(i)?;
+            (p.left, p.part) = (bytes, if bytes == 0 { END } else { TOPICS });
+            Ok((i, Item::Head { throttle: head.i32::<0>(), error: head.i16::<4>(), bytes }))
+        }
         TOPICS => {
             let (i, (version, topics)) = (be_i16, count).parse(i)?;
             p.left = match p.left.checked_sub(6) {
