@@ -137,7 +137,7 @@ impl Control<'_> {
                 {
                     group.second_round = Instant::NEVER;
                 }
-                group.job.done();
+                group.job.wanted = false; // how often it failed counts until there is an assignment
                 if group.members > 0 && self.knows_less_than_the_group() {
                     self.state.cluster.metadata.want();
                     self.state.cluster.metadata.not_before = now;
@@ -236,15 +236,20 @@ impl Control<'_> {
         }
         group.phase = Phase::Out;
         match code {
-            // our partitions are still ours: nobody can have got them in a generation that has no assignment
-            ErrorCode::REBALANCE_IN_PROGRESS => group.job.want(),
+            // our partitions are still ours: nobody can have got them in a generation that has no assignment. At once the first
+            // time; a group on its way to KIP-848 says so again and again, without a JoinGroup that waits for the others
+            ErrorCode::REBALANCE_IN_PROGRESS if group.job.failures == 0 => {
+                group.job.want();
+                group.job.failures = 1;
+            }
             ErrorCode::ILLEGAL_GENERATION => self.lose_membership(false),
             ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
             ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_NOT_AVAILABLE => {
                 cluster.lose_coordinator();
                 self.retry(Api::JoinGroup, now);
             }
-            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
+            ErrorCode::REBALANCE_IN_PROGRESS
+            | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS
             | ErrorCode::REQUEST_TIMED_OUT
             | ErrorCode::UNKNOWN_SERVER_ERROR => {
                 self.retry(Api::JoinGroup, now);
