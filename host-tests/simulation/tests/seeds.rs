@@ -65,3 +65,9 @@ fn what_is_kept_is_not_assigned_again() {
 fn what_a_leader_withholds_finds_its_owner_in_the_end() {
     assert_eq!(run(61_719).violation, None);
 }
+
+/// A group on its way to KIP-848 answers SyncGroup with 27 again and again: it was joined again as fast as the link went.
+#[test]
+fn a_rebalance_that_is_refused_again_and_again_is_not_joined_in_a_loop() {
+    assert_eq!(run(6836).violation, None);
+}

@@ -149,7 +149,8 @@ impl Group {
         *self =
             Group { phase: GroupPhase::Stable, generation, leader, protocol_type, members, offsets, ..Group::new() };
         self.protocol = self.elect_protocol();
-        self.write();
+        // not written before all have joined: a coordinator that is lost meanwhile would be followed by one for which all is
+        // well, though nobody has the partitions of the member that is gone
         self.prepare_rebalance(turn);
     }
 
