@@ -76,7 +76,7 @@ pub fn settle(members: &mut [Member<'_>], topic: &str, ledger: &mut Ledger, each
             stable = Instant::now();
         }
     }
-    println!("{} members settled after {:?}", members.len(), start.elapsed() - stable.elapsed());
+    println!("{} members settled after {:?}", members.len(), stable - start);
     while ledger.left() > 0 {
         assert!(start.elapsed() < SOON, "{} records are missing", ledger.left());
         for member in &mut *members {
