@@ -7,6 +7,7 @@ use nanokafka_brokers::Kafka;
 use std::collections::HashSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 
 /// Started when it is first needed.
 #[derive(Default)]
@@ -39,6 +40,8 @@ impl Broker {
             producer.send(&Record { topic: &topic, partition, key, value, ..Record::default() })?;
         }
         producer.flush()?;
+        // or the kernel writes the log to the disk while it is read
+        Command::new("sync").status()?;
         self.topics.insert(topic.clone());
         Ok(topic)
     }

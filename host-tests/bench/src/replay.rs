@@ -10,7 +10,7 @@ pub const TOPIC: &str = "replayed";
 /// Java's default `batch.size`.
 pub const BATCH: usize = 16_384;
 
-/// Default `max.partition.fetch.bytes` of all clients.
+/// Of a partition in an answer, whoever asks: librdkafka's default `max.partition.fetch.bytes`.
 const PARTITION_BYTES: usize = 1 << 20;
 
 /// `(api, lowest version, highest version)`: what a client of today needs to read without a group. librdkafka wants to
