@@ -85,7 +85,7 @@ impl Control<'_> {
             return Ok(Step::Moved);
         }
         let Some((index, slot)) = self.wanted() else {
-            self.abandon_partition();
+            self.drop_unwanted();
             return Ok(Step::Moved);
         };
         let position = slot.position;
@@ -140,7 +140,7 @@ impl Control<'_> {
             // a Fetch that has left ahead asks for what is behind these records
             self.drop_verdict();
             self.void_current();
-            self.abandon_partition();
+            self.drop_unwanted();
             return Ok(Step::Moved);
         };
         let position = slot.position;

@@ -20,6 +20,13 @@ struct Demand {
     stale: bool,
 }
 
+impl Demand {
+    /// Something has to wait for what is out.
+    fn is_delayed(self) -> bool {
+        self.validate || self.offsets || self.uncovered
+    }
+}
+
 /// Longest wait of a Fetch while other leaders wait for the connection, in milliseconds: when the last one brought records, and
 /// after a while without any, as each change of leader costs a new connection.
 const SHARED_WAIT: i32 = 100;
@@ -81,6 +88,7 @@ impl Control<'_> {
             LinkPhase::Up => {}
         }
         let (idle, answered, not_before) = (link.is_idle(), link.is_answered(), link.not_before);
+        let in_the_way = usize::from(self.state.owner) == index && self.is_in_the_way(link);
         // the answer to a question comes through the window, which must not be full of records that nobody takes meanwhile
         let asks = matches!(op, Op::Offsets(_));
         if asks && answered && link.awaiting().api == Api::Fetch as i16 {
@@ -99,6 +107,10 @@ impl Control<'_> {
         let demand = self.demand(index, node);
         let shared = self.unserved(node);
         if answered {
+            if in_the_way && demand.is_delayed() {
+                self.restart(index, net, now);
+                return Ok(());
+            }
             let wanted = demand.fetch && !demand.stale && !demand.validate && !demand.offsets && shared.is_none();
             if usize::from(self.state.owner) == index && self.state.stream.ahead && ahead && wanted && now >= not_before
             {
@@ -109,7 +121,7 @@ impl Control<'_> {
         }
         if !idle {
             // a waiting Fetch delays nobody: when something else is wanted of this broker, the connection is given up
-            if waits && (demand.validate || demand.offsets || demand.uncovered) {
+            if waits && demand.is_delayed() {
                 self.restart(index, net, now);
             }
             return Ok(());

@@ -1,6 +1,7 @@
 //! Fetch's answer as it streams through the window (KIP-74: a batch comes whole however large it is).
 use crate::connection::failure::Failure;
 use crate::connection::inbox::Inbox;
+use crate::connection::Link;
 use crate::drive::Ready;
 use crate::error::PartitionErrorKind;
 use crate::partitions::{Phase, Slot};
@@ -19,12 +20,17 @@ pub(super) enum At {
     Partition,
     Field,
     Batch,
+    /// The rest of a partition's records is dropped: nobody wants them.
+    Unwanted,
     Records,
     Value,
     /// The rest of a record larger than the window is dropped; then it counts as handed out.
     Tail,
     End,
 }
+
+/// Passing over fewer bytes takes no longer than a new connection, on a link of 10 Mbit/s and 50 ms.
+const QUICKLY_SKIPPED: u32 = 64 << 10;
 
 /// Where we are in an answer. `taken <= lent <= batch_left`.
 #[derive(Debug)]
@@ -327,6 +333,26 @@ impl Control<'_> {
         (stream.batch_left, stream.slot, stream.at, stream.streaming) = (0, 0, At::Batch, false);
     }
 
+    /// The same for what the application or the group did.
+    pub(super) fn drop_unwanted(&mut self) {
+        self.abandon_partition();
+        self.state.stream.at = At::Unwanted;
+        self.state.plan = true;
+    }
+
+    /// So many bytes that nobody wants are still to come on the connection that a new one brings what is wanted sooner.
+    /// Of more than the answer has, it has to be told that they are malformed.
+    pub(crate) fn is_in_the_way(&self, link: &Link) -> bool {
+        let State { stream, inboxes: [_, window], .. } = &*self.state;
+        let coming = link.left.saturating_add(window.len());
+        let unwanted = match stream.at {
+            At::Unwanted => true,
+            At::Tail => self.current().is_none_or(|(_, slot)| slot.is(Slot::STALE)),
+            _ => false,
+        };
+        unwanted && (QUICKLY_SKIPPED..=coming).contains(&stream.skip)
+    }
+
     /// The same for what the records are: the partition rests.
     pub(super) fn refuse(&mut self, slot: usize, offset: i64, next: i64, kind: PartitionErrorKind) -> Failure {
         self.abandon_partition();
@@ -394,7 +420,7 @@ impl Control<'_> {
                 let stream = &mut self.state.stream;
                 (stream.field, stream.first_batch, stream.at) = (bytes, true, At::Batch);
             }
-            At::Batch => return self.batch(window),
+            At::Batch | At::Unwanted => return self.batch(window),
             At::Records => return self.records(window),
             At::Value => self.end_value(),
             At::Tail => return Ok(self.end_large()),

@@ -1,7 +1,7 @@
 //! Scenarios of one consumer, each in all weathers: every record exactly once, every answer of the broker a legal reaction's.
 use crate::client::{in_all_weathers, Client, Seen, Sizes, Weather, SMALL};
 use nanokafka::{Config, Error, ErrorCode, LargeRecords, OffsetReset, TopicPartition, UsageError};
-use nanokafka_scripted::{batch, marker, record, Api, Batch, Cluster, Marker, Record};
+use nanokafka_scripted::{batch, marker, record, Api, Batch, Cluster, Cut, End, Marker, Record};
 use std::time::Duration;
 
 const CONFIG: Config<'static> = Config::new("b1:9092").auto_offset_reset(OffsetReset::Earliest);
@@ -245,6 +245,44 @@ fn a_long_poll_delays_nobody() {
         let start = cluster.millis();
         client.close().unwrap();
         assert!(cluster.millis() - start <= 100, "close took {} ms", cluster.millis() - start);
+        assert_eq!(cluster.take_violations(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_long_answer_delays_nobody() {
+    for (weather, what) in
+        [Weather::Fair, Weather::Cancelled].into_iter().flat_map(|w| ["seek", "large", "assign"].map(|what| (w, what)))
+    {
+        let cluster = cluster(1);
+        let topic = cluster.topic("t", 2);
+        topic.append(0, batch().fill(10, 10));
+        if what == "large" {
+            topic.append(0, batch().fill(1, 200_000));
+        }
+        (0..20).for_each(|_| {
+            topic.append(0, batch().fill(100, 100)).append(1, batch().fill(1, 10));
+        });
+        let config = CONFIG.large_records(LargeRecords::Skip);
+        let mut client = Client::new(&cluster, weather, &SMALL, config);
+        let [first, second] = [0, 1].map(|partition| TopicPartition::new("t", partition));
+        client.assign(&[first]);
+        records(&mut client, 10);
+        // a link so slow that the rest of the answer never comes
+        client.net.cut(Cut::read(client.net.stats().read + 30_000, End::Stall));
+        let until = cluster.millis() + 1_000;
+        cluster.at(until, |_| ());
+        while client.next_before(until).is_some() {}
+        let start = cluster.millis();
+        let (partition, offset) = if what == "assign" { (1, 0) } else { (0, 1_995) };
+        match partition {
+            1 => client.assign(&[second]),
+            _ => client.control().seek(first, offset).unwrap(),
+        }
+        let expected = cluster.partition("t", partition).records_from(offset);
+        let seen = records(&mut client, expected.len());
+        assert!(cluster.millis() - start <= 100, "{what} took {} ms, {weather:?}", cluster.millis() - start);
+        exactly(&seen, "t", partition, &expected, weather);
         assert_eq!(cluster.take_violations(), Vec::<String>::new());
     }
 }
