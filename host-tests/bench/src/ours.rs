@@ -47,6 +47,9 @@ impl<T: Carrier> Client for Ours<T> {
     fn new(options: &'static Options) -> Self {
         let partitions = options.partitions();
         let mut config = Config::new(options.bootstrap());
+        if let Some(bytes) = options.text("fetch") {
+            config = config.max_partition_fetch_bytes(parse(bytes));
+        }
         if options.text("start") != Some("latest") {
             config = config.auto_offset_reset(OffsetReset::Earliest);
         }
