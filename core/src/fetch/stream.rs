@@ -333,15 +333,21 @@ impl Control<'_> {
         (stream.batch_left, stream.slot, stream.at, stream.streaming) = (0, 0, At::Batch, false);
     }
 
-    /// The same for what the application or the group did.
+    /// The same because of what the records are: the partition rests.
+    pub(super) fn refuse(&mut self, slot: usize, offset: i64, next: i64, kind: PartitionErrorKind) -> Failure {
+        self.abandon_partition();
+        self.rest(slot, offset, next, kind)
+    }
+
+    /// The same because of what the application or the group did.
     pub(super) fn drop_unwanted(&mut self) {
         self.abandon_partition();
         self.state.stream.at = At::Unwanted;
         self.state.plan = true;
     }
 
-    /// So many bytes that nobody wants are still to come on the connection that a new one brings what is wanted sooner.
-    /// Of more than the answer has, it has to be told that they are malformed.
+    /// So many bytes that nobody wants are still to come on this connection that a new one brings what is wanted sooner. Not
+    /// where the records claim more bytes than the answer has: that is told when it ends.
     pub(crate) fn is_in_the_way(&self, link: &Link) -> bool {
         let State { stream, inboxes: [_, window], .. } = &*self.state;
         let coming = link.left.saturating_add(window.len());
@@ -351,12 +357,6 @@ impl Control<'_> {
             _ => false,
         };
         unwanted && (QUICKLY_SKIPPED..=coming).contains(&stream.skip)
-    }
-
-    /// The same for what the records are: the partition rests.
-    pub(super) fn refuse(&mut self, slot: usize, offset: i64, next: i64, kind: PartitionErrorKind) -> Failure {
-        self.abandon_partition();
-        self.rest(slot, offset, next, kind)
     }
 
     /// One item of the answer in the window.

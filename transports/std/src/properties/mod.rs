@@ -24,7 +24,8 @@
 //!   in decimal; 0 only where it can work. Choices are read without regard to case.
 //!
 //! Absent keys have the defaults of [`Config`], which are Java's except `fetch.max.wait.ms` (10 s, Java 500 ms),
-//! `allow.auto.create.topics` (false, Java true) and `client.id` (`nanokafka`, Java counts). Two keys are not Java's:
+//! `max.partition.fetch.bytes` (2 MiB, Java 1 MiB), `allow.auto.create.topics` (false, Java true) and `client.id`
+//! (`nanokafka`, Java counts). Two keys are not Java's:
 //! `nanokafka.auto.commit.marks` (true or false) and `nanokafka.large.records` (stream, skip or error), and so is the value `auto` of
 //! `group.protocol`.
 //!
