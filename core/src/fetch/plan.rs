@@ -107,7 +107,7 @@ impl Control<'_> {
         let demand = self.demand(index, node);
         let shared = self.unserved(node);
         if answered {
-            if in_the_way && demand.is_delayed() {
+            if in_the_way && (demand.is_delayed() || shared.is_some()) {
                 self.restart(index, net, now);
                 return Ok(());
             }

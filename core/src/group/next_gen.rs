@@ -371,7 +371,8 @@ impl Control<'_> {
     /// made anew is another one, and the group will say so.
     #[inline(never)]
     pub(crate) fn note_topic_id(&mut self, name: &str, id: &TopicId, now: Instant) {
-        if name.is_empty() || *id == NO_ID {
+        // (while a record borrows one of the names nothing can be noted: Metadata is asked again)
+        if name.is_empty() || *id == NO_ID || !self.names.is_exclusive() {
             return;
         }
         let nameless = self.topic_by_id(id).filter(|&at| strings::name(&self.names, at).is_empty());

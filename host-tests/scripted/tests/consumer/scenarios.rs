@@ -251,10 +251,11 @@ fn a_long_poll_delays_nobody() {
 
 #[test]
 fn a_long_answer_delays_nobody() {
-    for (weather, what) in
-        [Weather::Fair, Weather::Cancelled].into_iter().flat_map(|w| ["seek", "large", "assign"].map(|what| (w, what)))
+    for (weather, what) in [Weather::Fair, Weather::Cancelled]
+        .into_iter()
+        .flat_map(|w| ["seek", "large", "assign", "another leader"].map(|what| (w, what)))
     {
-        let cluster = cluster(1);
+        let cluster = cluster(if what == "another leader" { 2 } else { 1 });
         let topic = cluster.topic("t", 2);
         topic.append(0, batch().fill(10, 10));
         if what == "large" {
@@ -274,7 +275,7 @@ fn a_long_answer_delays_nobody() {
         cluster.at(until, |_| ());
         while client.next_before(until).is_some() {}
         let start = cluster.millis();
-        let (partition, offset) = if what == "assign" { (1, 0) } else { (0, 1_995) };
+        let (partition, offset) = if matches!(what, "assign" | "another leader") { (1, 0) } else { (0, 1_995) };
         match partition {
             1 => client.assign(&[second]),
             _ => client.control().seek(first, offset).unwrap(),
