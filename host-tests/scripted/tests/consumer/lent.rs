@@ -1,7 +1,7 @@
 //! What happens while records are lent, or to those that were not taken.
 use nanokafka::{
-    Async, Blocking, Clock, Config, Consumer, Error, Event, OffsetReset, PartitionOffset, Seed, Storage, Superloop,
-    TopicPartition,
+    Async, Blocking, Clock, Config, Consumer, Error, Event, GroupProtocol, OffsetReset, PartitionOffset, Seed, Storage,
+    Superloop, TopicPartition,
 };
 use nanokafka_scripted::{batch, record, Api, Batch, Cluster, End, Net};
 use std::future::{poll_fn, Future};
@@ -506,4 +506,41 @@ fn a_large_record_keeps_its_offset_when_its_connection_breaks() {
     cluster.end_all(1, End::Reset);
     while record.chunk().is_ok() {}
     assert_eq!(record.offset(), 3);
+}
+
+/// Metadata names a topic that only the broker knew to match, while a record borrows another name: it is asked again.
+#[test]
+fn a_new_topic_of_the_pattern_is_taken_after_busy_times() {
+    let cluster = Cluster::new(1);
+    let topic = cluster.topic("t", 1);
+    topic.append(0, batch().fill(1, 10));
+    cluster.delay(Api::Metadata, 100, usize::MAX);
+    let config = CONFIG.group_id("g").group_protocol(GroupProtocol::Consumer);
+    let mut consumer: Consumer<'_, Async<Net>> =
+        Consumer::new(Storage::boxed(8, 2, 4096), config, cluster.net(2), SEED).unwrap();
+    consumer.subscribe_pattern("t.*").unwrap();
+    let sleep = |millis| {
+        let (mut clock, until) = (cluster.net(1), cluster.now().after(Duration::from_millis(millis)));
+        poll_fn(move |cx| clock.poll_until(cx, until))
+    };
+    cluster.at(8_000, |cluster| {
+        cluster.topic("t2", 1).append(0, batch().fill(1, 10));
+    });
+    cluster.block_on(async {
+        for _ in 0..1_000 {
+            match consumer.poll().await.unwrap() {
+                Event::Records(records) if records.topic() == "t2" => return,
+                Event::Records(mut records) => {
+                    assert!(records.next().is_some());
+                    if cluster.millis() < 60_000 {
+                        topic.append(0, batch().fill(1, 10));
+                    }
+                    records.keep_alive(sleep(300)).await;
+                }
+                Event::Lost(_) => panic!("the member left"),
+                _ => {}
+            }
+        }
+        panic!("no record of the new topic");
+    });
 }
