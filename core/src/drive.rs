@@ -202,8 +202,15 @@ impl Control<'_> {
         {
             next = next.min(self.group_timeout(matches!(op, Op::Event)));
         }
+        let lends_from = self.lends_from(op);
+        if now < lends_from {
+            next = next.min(lends_from);
+        }
+        let (lent, owner) = (lent || now < lends_from, usize::from(self.state.owner));
+        let streams = owner != 0 && self.link(owner).is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
+        let reads = self.state.silent_since != Instant::NEVER && matches!(op, Op::Event | Op::Chunk);
         for (index, link) in self.links.iter().enumerate() {
-            let waits_for_us = link.has_head() && index != usize::from(self.state.owner);
+            let waits_for_us = link.has_head() && (index != owner || streams && !reads);
             if index != CONTROL && (lent || waits_for_us) {
                 continue;
             }
@@ -215,12 +222,15 @@ impl Control<'_> {
                 }
             }
         }
-        let owner = self.link(usize::from(self.state.owner)).filter(|_| self.state.owner != 0 && !lent);
-        let streams = owner.is_some_and(|link| link.awaiting().api == Api::Fetch as i16);
-        if streams && self.links.iter().skip(1).filter(|link| link.has_head()).count() > 1 {
-            next = next.min(self.state.arrived.after(STALL));
+        if streams && reads && !lent && self.delays_another() {
+            next = next.min(self.state.silent_since.after(STALL));
         }
         next
+    }
+
+    /// Another fetch connection's answer has begun, too.
+    fn delays_another(&self) -> bool {
+        self.links.iter().skip(CONTROL + 1).filter(|link| link.has_head()).count() > 1
     }
 
     /// Connects, closes, and writes what is to be written. `true`: something moved.
@@ -382,12 +392,12 @@ fn fetch<T: Transport + ?Sized>(
     for index in CONTROL + 1..c.links.len() {
         moved |= c.pump_out(index, net, now, cx, op).map_err(|failure| (index, failure))?;
     }
-    let Some(window) = window else { return Ok(Turn::Moved(moved)) };
+    let Some(window) = window.filter(|_| now >= c.lends_from(op)) else { return Ok(Turn::Moved(moved)) };
     if c.state.owner == 0 {
         match choose(c, net, now, cx)? {
             Some(owner) => {
                 c.state.owner = owner as u8;
-                c.state.arrived = now;
+                c.state.silent_since = Instant::NEVER;
                 *c.inbox(owner) = Inbox::NEW;
                 let version = c.link(owner).map_or(0, |link| link.awaiting().version);
                 c.state.stream.begin(version);
@@ -500,20 +510,21 @@ fn stream<T: Transport + ?Sized>(
             return Err(c.malformed()); // the answer ends inside an item
         }
         let read = inbox.pump(window, need, pinned, link, id, net, cx);
-        let deadline = link.deadline;
         if read.map_err(|broken| c.broken(broken))? {
-            if let Some(link) = c.links.get_mut(owner) {
-                link.deadline = now.after(c.config.request_timeout);
-            }
-            c.state.arrived = now;
+            c.state.silent_since = Instant::NEVER;
             moved = true;
             continue;
         }
-        if now >= deadline {
-            return Err(c.broken(Broken::Timeout));
+        if c.state.silent_since == Instant::NEVER {
+            // not before: while the application had the window, nothing could arrive
+            c.state.silent_since = now;
+            let deadline = now.after(c.config.request_timeout);
+            if let Some(link) = c.links.get_mut(owner) {
+                link.deadline = deadline;
+            }
         }
-        let others = c.links.iter().skip(1).filter(|link| link.has_head()).count() > 1;
-        if others && now >= c.state.arrived.after(STALL) {
+        let stalls = c.delays_another() && now >= c.state.silent_since.after(STALL);
+        if stalls || c.link(owner).is_some_and(|link| now >= link.deadline) {
             return Err(c.broken(Broken::Timeout));
         }
         return Ok(Turn::Moved(moved));

@@ -80,8 +80,8 @@ pub(crate) struct State {
     pub tended: Instant,
     /// Until then partitions are fetched from followers, and `rackless` holds; 0: none is.
     pub follow_until: Instant,
-    /// The window's answer last brought bytes.
-    pub arrived: Instant,
+    /// Since when we wait for bytes of the window's answer; never: for none, or the application had the window since the last ones.
+    pub silent_since: Instant,
     /// A superloop's `close` ends here; 0 it has not begun.
     pub close_at: Instant,
     pub random: Random,
@@ -173,7 +173,7 @@ impl State {
         tended: Instant::from_millis(0),
         tend_in: 0,
         quick: 0,
-        arrived: Instant::from_millis(0),
+        silent_since: Instant::from_millis(0),
         news: false,
         served: 0,
         barren: 0,
@@ -344,8 +344,10 @@ impl Control<'_> {
                     slot.topic = slot.topic.saturating_sub(gap);
                 }
             }
-            if let Parked::Truncated { topic, .. } = &mut self.state.parked {
-                *topic = if *topic > at { topic.saturating_sub(gap) } else { *topic };
+            match &mut self.state.parked {
+                Parked::Truncated { topic, .. } if *topic > at => *topic = topic.saturating_sub(gap),
+                Parked::Truncated { topic, .. } if *topic == at => self.state.parked = Parked::Nothing,
+                _ => {}
             }
             for inbox in &mut self.state.inboxes {
                 inbox.topic = match inbox.topic.checked_sub(1) {

@@ -55,6 +55,8 @@ pub(crate) struct Cluster {
     named: bool,
     /// Leaders were missing from the table, and all brokers are being asked for again.
     again: bool,
+    /// Topics of the last Metadata were not noted, as records were lent, or an id has to be.
+    pub unnoted: bool,
     /// What is to be reported: code, the topic's entry.
     report: i16,
     report_topic: u16,
@@ -92,6 +94,7 @@ impl Cluster {
         contacted: false,
         named: false,
         again: false,
+        unnoted: false,
         refresh_at: Instant::from_millis(0),
         unknown_since: Instant::from_millis(0),
         report: 0,
@@ -414,6 +417,7 @@ impl Control<'_> {
         let unknown = unknown || self.wants_topic_ids();
         let unnoted = !self.names.is_exclusive();
         let cluster = &mut self.state.cluster;
+        cluster.unnoted = unnoted;
         if !unknown {
             cluster.unknown_since = Instant::from_millis(0);
         }

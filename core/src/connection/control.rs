@@ -10,6 +10,7 @@ use crate::state::{Control, Mode};
 #[cfg(feature = "group-consumer")]
 use crate::ProtocolErrorKind;
 use crate::{Api, Instant};
+use core::time::Duration;
 
 /// What is due, and from when.
 #[derive(Clone, Copy)]
@@ -165,6 +166,29 @@ impl Control<'_> {
             _ => {}
         }
         self.send(CONTROL, due.api, version, op, now).map(|()| true)
+    }
+}
+
+/// An answer for which nothing is lent takes no longer, unless its broker is gone.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Control<'_> {
+    /// From when on records are lent: not while an answer is on its way that nothing could be noted of then, if it is about what the last
+    /// one could not be noted of. Of a consumer that is always busy every answer comes while records are lent.
+    pub(crate) fn lends_from(&self, op: &Op<'_, '_>) -> Instant {
+        let link = self.links.first().filter(|_| matches!(op, Op::Event));
+        let Some(link) = link else { return Instant::from_millis(0) };
+        let counts = match Api::from_key(link.awaiting().api) {
+            Some(Api::Metadata) => self.state.cluster.unnoted,
+            #[cfg(feature = "group-consumer")]
+            Some(Api::ConsumerGroupHeartbeat) => self.brings_names(),
+            _ => false,
+        };
+        if counts {
+            link.sent_at.after(PATIENCE)
+        } else {
+            Instant::from_millis(0)
+        }
     }
 }
 

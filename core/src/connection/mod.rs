@@ -55,6 +55,8 @@ pub(crate) struct Link {
     pub visited: bool,
     /// Throttled answers without any partition in a row.
     pub starved: u8,
+    /// The Fetch that is out waits as long as any may: it left while no leader waited for the connection.
+    pub patient: bool,
     /// In a row.
     pub failures: u16,
     /// Bytes of the request in `tx`, and how many of them are sent.
@@ -104,6 +106,7 @@ impl Link {
         failing_since: Instant::from_millis(0),
         visited: false,
         starved: 0,
+        patient: false,
         tx: [0; SEND_BUFFER],
     };
 

@@ -137,9 +137,6 @@ impl Control<'_> {
             }
         }
         let Some((index, slot)) = self.wanted() else {
-            // a Fetch that has left ahead asks for what is behind these records
-            self.drop_verdict();
-            self.void_current();
             self.drop_unwanted();
             return Ok(Step::Moved);
         };

@@ -90,12 +90,12 @@ impl Control<'_> {
         let (idle, answered, not_before) = (link.is_idle(), link.is_answered(), link.not_before);
         let in_the_way = usize::from(self.state.owner) == index && self.is_in_the_way(link);
         // the answer to a question comes through the window, which must not be full of records that nobody takes meanwhile
-        let asks = matches!(op, Op::Offsets(_));
+        let (asks, node, patient) = (matches!(op, Op::Offsets(_)), link.node, link.patient);
         if asks && answered && link.awaiting().api == Api::Fetch as i16 {
-            self.restart(index, net, now);
+            self.restart(index, node, net, now);
             return Ok(());
         }
-        let (ahead, waits, node) = (link.may_send_ahead(), link.awaiting().api == Api::Fetch as i16, link.node);
+        let (ahead, waits) = (link.may_send_ahead(), link.awaiting().api == Api::Fetch as i16);
         let Some(versions) = self.state.cluster.nodes.get(node).filter(|node| node.asked).map(|node| node.versions)
         else {
             let asked = self.links.first().is_some_and(|control| control.asks_versions(node));
@@ -105,12 +105,18 @@ impl Control<'_> {
             self.release(index);
         }
         let demand = self.demand(index, node);
-        let shared = self.unserved(node);
+        // (a connection that is down takes it sooner)
+        let spare = self.links.iter().skip(CONTROL + 1).any(|link| link.phase == LinkPhase::Down);
+        let shared = self.unserved(node).filter(|_| !spare);
+        // neither a waiting Fetch nor an answer that nobody wants delays anything: the connection is given up for what is wanted of
+        // this broker, or for a leader that waits
+        let holds = if answered { in_the_way } else { waits };
+        let next = if demand.is_delayed() { Some(node) } else { shared.filter(|_| answered || patient) };
+        if let Some(next) = next.filter(|_| holds) {
+            self.restart(index, next, net, now);
+            return Ok(());
+        }
         if answered {
-            if in_the_way && (demand.is_delayed() || shared.is_some()) {
-                self.restart(index, net, now);
-                return Ok(());
-            }
             let wanted = demand.fetch && !demand.stale && !demand.validate && !demand.offsets && shared.is_none();
             if usize::from(self.state.owner) == index && self.state.stream.ahead && ahead && wanted && now >= not_before
             {
@@ -120,10 +126,6 @@ impl Control<'_> {
             return Ok(());
         }
         if !idle {
-            // a waiting Fetch delays nobody: when something else is wanted of this broker, the connection is given up
-            if waits && demand.is_delayed() {
-                self.restart(index, net, now);
-            }
             return Ok(());
         }
         if now < not_before {
@@ -254,6 +256,10 @@ impl Control<'_> {
                 slot.set(if slot.is(Slot::QUERIED) { Slot::ASKED } else { 0 });
             }
         }
+        let patient = self.fetch_wait(index) == i32::MAX;
+        if let Some(link) = self.link_mut(index) {
+            link.patient = patient;
+        }
         self.send(index, api, versions.get(api).unwrap_or(0), op, now)
     }
 
@@ -265,14 +271,15 @@ impl Control<'_> {
         }
     }
 
-    /// Gives up what is out and connects to the same broker again, at once.
-    fn restart<T: Transport + ?Sized>(&mut self, index: usize, net: &mut T, now: Instant) {
+    /// Gives up what is out and connects to `node`, at once.
+    fn restart<T: Transport + ?Sized>(&mut self, index: usize, node: u8, net: &mut T, now: Instant) {
         net.abort(ConnectionId::new(index as u8));
         self.drop_answer(index);
         let deadline = now.after(self.config.socket_connection_setup_timeout);
         if let Some(link) = self.link_mut(index) {
             link.reset();
             (link.phase, link.deadline) = (LinkPhase::Connecting, deadline);
+            (link.node, link.visited) = (node, false);
         }
         self.state.plan = true;
     }

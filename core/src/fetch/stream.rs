@@ -339,8 +339,13 @@ impl Control<'_> {
         self.rest(slot, offset, next, kind)
     }
 
-    /// The same because of what the application or the group did.
+    /// The same because of what the application or the group did. They are asked for again once they are wanted: a Fetch that has left
+    /// ahead asks for what is behind them.
     pub(super) fn drop_unwanted(&mut self) {
+        self.drop_verdict();
+        if self.current().is_some() {
+            self.void_current();
+        }
         self.abandon_partition();
         self.state.stream.at = At::Unwanted;
         self.state.plan = true;
@@ -353,7 +358,8 @@ impl Control<'_> {
         let coming = link.left.saturating_add(window.len());
         let unwanted = match stream.at {
             At::Unwanted => true,
-            At::Tail => self.current().is_none_or(|(_, slot)| slot.is(Slot::STALE)),
+            // (when only its leader has changed it is passed over, or it would be told again)
+            At::Tail => stream.slot().and_then(|slot| self.slot(slot)).is_none_or(|slot| slot.is(Slot::STALE)),
             _ => false,
         };
         unwanted && (QUICKLY_SKIPPED..=coming).contains(&stream.skip)

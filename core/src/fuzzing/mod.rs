@@ -59,8 +59,9 @@ pub fn fetch(data: &[u8]) {
     let mut last = [-1; 4];
     for seen in out.seen {
         let (partition, offset, again) = match seen {
-            Seen::Record { partition, offset, .. } => (partition, offset, false),
-            // one that breaks off behind its value is lent again
+            // the last one of a batch that breaks off before its CRC is judged is lent again
+            Seen::Record { partition, offset, .. } => (partition, offset, flags & 16 == 0),
+            // one that breaks off behind its value, too
             Seen::Large { partition, offset, .. } => (partition, offset, true),
             _ => continue,
         };

@@ -233,6 +233,11 @@ impl Control<'_> {
         (group.next.takes, group.next.ask) = (false, true);
     }
 
+    /// The answer may name topics that are to be noted.
+    pub(crate) fn brings_names(&self) -> bool {
+        self.state.group.next.sent == Beat::Full && self.subscribed_pattern().is_some()
+    }
+
     /// All of the answer is read.
     pub(crate) fn beat_done(&mut self, now: Instant) -> Result<(), Failure> {
         if self.state.group.next.sent == Beat::Leave {
@@ -280,6 +285,7 @@ impl Control<'_> {
         if group.next.unresolved {
             cluster.metadata.want();
             cluster.metadata.not_before = now;
+            cluster.unnoted = true;
         }
         Ok(())
     }

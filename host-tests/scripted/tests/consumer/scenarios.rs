@@ -249,6 +249,45 @@ fn a_long_poll_delays_nobody() {
     }
 }
 
+/// Nor does one of another leader, where there are more of them than connections.
+#[test]
+fn a_long_poll_delays_no_other_leader() {
+    for weather in [Weather::Fair, Weather::Cancelled] {
+        let cluster = cluster(3);
+        let topic = cluster.replicated_topic("t", 2, 3);
+        topic.append(0, batch().fill(5, 10)).append(1, batch().fill(5, 10));
+        let mut client = Client::new(&cluster, weather, &SMALL, CONFIG.fetch_max_wait(Duration::from_secs(30)));
+        let [first, second] = [0, 1].map(|partition| TopicPartition::new("t", partition));
+        topic.partition(0).elect(1);
+        topic.partition(1).elect(2);
+        client.assign(&[first, second]);
+        records(&mut client, 10);
+        for what in ["resume", "seek", "assign"] {
+            match what {
+                "assign" => client.assign(&[first]),
+                _ => client.control().pause(second).unwrap(),
+            }
+            let until = cluster.millis() + 5_000;
+            cluster.at(until, |_| ());
+            while client.next_before(until).is_some() {}
+            assert_eq!(cluster.long_polls(), 1);
+            topic.append(1, batch().fill(5, 10));
+            let start = cluster.millis();
+            match what {
+                "assign" => client.assign(&[first, second]),
+                _ => client.control().resume(second).unwrap(),
+            }
+            if what == "seek" {
+                client.control().seek_to_beginning(second).unwrap();
+            }
+            // (one that is assigned anew begins at the beginning, too)
+            records(&mut client, if what == "resume" { 5 } else { 15 });
+            assert!(cluster.millis() - start <= 100, "{what} took {} ms, {weather:?}", cluster.millis() - start);
+        }
+        assert_eq!(cluster.take_violations(), Vec::<String>::new());
+    }
+}
+
 #[test]
 fn a_long_answer_delays_nobody() {
     for (weather, what) in [Weather::Fair, Weather::Cancelled]

@@ -4,6 +4,7 @@ use nanokafka::{
 };
 use nanokafka_scripted::{batch, record, Api, Chaos, Cluster, Net, Partition, Profile, Record};
 use std::collections::BTreeSet;
+use std::task::Poll;
 use std::time::Duration;
 
 /// Of random trouble.
@@ -323,4 +324,43 @@ fn an_answer_that_is_no_fetch_stalls_and_nobody_spins() {
         }
     }
     assert!(spun <= 5, "{spun} turns for nothing in {} ms", cluster.millis());
+}
+
+/// Before each of its bytes there is a read that brings none, as on a board whose network stack stands still while flash is erased. The
+/// answer of another leader waits meanwhile.
+#[test]
+fn a_large_record_is_read_however_long_each_chunk_takes() {
+    for pause in [1_500, 40_000] {
+        let cluster = Cluster::new(2);
+        let topic = cluster.topic("t", 2);
+        topic.append(0, batch().record("k", [7; 10_000])).append(1, batch().fill(1, 10));
+        let mut net = cluster.net(3);
+        let mut consumer = Consumer::<Superloop>::new(Storage::boxed(2, 3, 512), config(), Superloop, SEED).unwrap();
+        consumer.assign(&[0, 1].map(|partition| TopicPartition::new("t", partition))).unwrap();
+        let read = loop {
+            match consumer.poll(cluster.now(), &mut net).unwrap() {
+                Some(Event::LargeRecord(mut record)) => {
+                    net.grain(250).pending_every(2);
+                    topic.append(1, batch().fill(1, 10));
+                    let mut read = 0;
+                    loop {
+                        let pause = match record.chunk(cluster.now(), &mut net) {
+                            Poll::Ready(Ok([])) => break,
+                            Poll::Ready(Ok(chunk)) => {
+                                read += chunk.len();
+                                pause
+                            }
+                            Poll::Ready(Err(error)) => panic!("{error} after {read} bytes"),
+                            Poll::Pending => 10,
+                        };
+                        cluster.advance(pause);
+                    }
+                    break read;
+                }
+                Some(_) => {}
+                None => assert!(cluster.tick(consumer.next_timeout(cluster.now()))),
+            }
+        };
+        assert_eq!(read, 10_000);
+    }
 }
