@@ -4,7 +4,7 @@ use nanokafka_brokers::Kafka;
 use nanokafka_firmware::{Board, Broker, Cable, Emulator, Image, Line};
 use std::io::{Error, Result};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Far above what anything here takes on an idle machine (1 s).
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,8 +40,12 @@ impl Device {
     /// Its log, of a program that ends well.
     pub fn run(&self) -> Result<Vec<Line>> {
         let mut emulator = self.power_on()?;
-        let mut lines = Vec::new();
-        while let Some(line) = emulator.line(PATIENCE)? {
+        let (deadline, mut lines) = (Instant::now() + PATIENCE, Vec::new());
+        // in all: one that cannot go on may say so for ever
+        while let Some(line) = emulator
+            .line(deadline.saturating_duration_since(Instant::now()))
+            .map_err(|error| Error::other(format!("{error}: {lines:#?}")))?
+        {
             lines.push(line);
         }
         let status = emulator.end()?;
