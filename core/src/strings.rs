@@ -109,12 +109,10 @@ impl Strings<'_> {
         match (self.bytes.get_mut(usize::from(at)..end), u16::try_from(end), u8::try_from(wanted.len())) {
             (Some(entry), Ok(end), Ok(len)) => {
                 copy(entry, &[len, flags, 0, 0, 0, 0]);
-                let name = entry.get_mut(ENTRY..).unwrap_or_default();
-                copy(name, wanted.as_bytes());
-                if flags != 0 {
-                    copy(name.get_mut(wanted.len()..).unwrap_or_default(), &NO_ID);
-                }
+                copy(entry.get_mut(ENTRY..).unwrap_or_default(), wanted.as_bytes());
                 *self.used = end;
+                #[cfg(feature = "group-consumer")]
+                self.set_id(at, &NO_ID);
                 Ok(at)
             }
             _ => Err(end),

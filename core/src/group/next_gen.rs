@@ -172,9 +172,10 @@ impl Control<'_> {
                     return;
                 }
                 let usual = millis(self.config.heartbeat_interval) as u32;
+                let interval = if interval > 0 { interval as u32 } else { usual };
                 let group = &mut self.state.group;
                 group.answer = epoch;
-                group.next.interval = u32::try_from(interval).ok().filter(|&interval| interval > 0).unwrap_or(usual);
+                group.next.interval = interval;
                 if assignment {
                     group.next.takes = true;
                     (group.synced, group.next.unresolved, group.names_needed) = (false, false, 0);
@@ -300,7 +301,8 @@ impl Control<'_> {
         warn!("group: heartbeat: {}", code);
         let State { group, cluster, .. } = &mut *self.state;
         let joining = group.phase == Phase::Joining;
-        let first = group.unreleased_since;
+        let unreleased_since =
+            if group.unreleased_since == Instant::from_millis(0) { now } else { group.unreleased_since };
         let mut told = Ok(());
         match code {
             // (69: those who were left have taken the group back to the classic protocol since our session ended, or it was deleted)
@@ -317,8 +319,8 @@ impl Control<'_> {
             | ErrorCode::REQUEST_TIMED_OUT
             | ErrorCode::UNKNOWN_SERVER_ERROR => {}
             // the one before us was cut off: its session has to end, which this protocol leaves to the broker
-            ErrorCode::UNRELEASED_INSTANCE_ID if first == Instant::from_millis(0) || now < first.after(UNRELEASED) => {
-                group.unreleased_since = if first == Instant::from_millis(0) { now } else { first };
+            ErrorCode::UNRELEASED_INSTANCE_ID if now < unreleased_since.after(UNRELEASED) => {
+                group.unreleased_since = unreleased_since;
             }
             ErrorCode::TOPIC_AUTHORIZATION_FAILED => {
                 told = Err(self.refused(Api::ConsumerGroupHeartbeat, code, false));

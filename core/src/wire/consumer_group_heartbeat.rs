@@ -3,10 +3,9 @@
 //! the member id, which is ours (KIP-1082).
 use super::answer::{tags, Progress, LAST};
 use super::encode::Encoder;
-use super::primitives::{be_i16, be_i32, be_i8, topic_id, Bytes, Parsed, TopicId};
+use super::primitives::{be_i32, fixed, topic_id, Bytes, Parsed, TopicId};
 use crate::time::millis_i32;
 use crate::Config;
-use nom::Parser;
 
 pub(crate) enum Item<'a> {
     Head {
@@ -35,27 +34,28 @@ const ASSIGNMENT_END: u8 = 6;
 #[inline(never)]
 pub(crate) fn item<'a>(p: &mut Progress, i: Bytes<'a>) -> Parsed<'a, Item<'a>> {
     let flexible = p.flexible;
-    let (string_length, string) = (|i| flexible.string_length(i), |i| flexible.string(i));
     match p.part {
-        0 => (be_i32, be_i16, string_length)
-            .map(|(throttle, error, message)| {
-                (p.skip, p.part) = (message, MEMBER);
-                Item::Head { throttle, error }
-            })
-            .parse(i),
-        MEMBER => (string, be_i32, be_i32, be_i8)
-            .map(|(_id, epoch, interval, present)| {
-                p.part = if present < 0 { LAST } else { TOPICS };
-                Item::Member { epoch, interval, assignment: present >= 0 }
-            })
-            .parse(i),
+        0 => {
+            let (i, fields) = fixed::<6>(i)?;
+            let (i, message) = flexible.string_length(i)?;
+            (p.skip, p.part) = (message, MEMBER);
+            Ok((i, Item::Head { throttle: fields.i32::<0>(), error: fields.i16::<4>() }))
+        }
+        MEMBER => {
+            let (i, _id) = flexible.string(i)?;
+            let (i, fields) = fixed::<9>(i)?;
+            let assignment = fields.i8::<8>() >= 0;
+            p.part = if assignment { TOPICS } else { LAST };
+            Ok((i, Item::Member { epoch: fields.i32::<0>(), interval: fields.i32::<4>(), assignment }))
+        }
         TOPICS => {
             let (i, topics) = flexible.count(i)?;
             (p.outer, p.part) = (topics, if topics == 0 { ASSIGNMENT_END } else { TOPIC });
             Ok((i, Item::Part))
         }
         TOPIC => {
-            let (i, (id, partitions)) = (topic_id, |i| flexible.count(i)).parse(i)?;
+            let (i, id) = topic_id(i)?;
+            let (i, partitions) = flexible.count(i)?;
             (p.outer, p.inner) = (p.outer.saturating_sub(1), partitions);
             p.part = if partitions == 0 { TOPIC_END } else { PARTITION };
             Ok((i, Item::Topic(id)))
@@ -101,10 +101,7 @@ pub(crate) fn all<'a>(
 ) {
     e.nullable(config.client_rack).i32(millis_i32(config.max_poll_interval));
     if pattern.is_empty() {
-        e.array(topics.clone().count() as i32);
-        for topic in topics {
-            e.str(topic);
-        }
+        e.strings(topics);
     } else {
         e.null();
     }

@@ -99,6 +99,15 @@ impl<'a> Encoder<'a> {
         }
         .put(s.as_bytes())
     }
+    /// An array of strings.
+    #[cfg(feature = "group")]
+    #[inline(never)] // each of those who subscribe would have one of its own
+    pub fn strings<'s>(&mut self, strings: impl Iterator<Item = &'s str> + Clone) {
+        self.array(strings.clone().count() as i32);
+        for string in strings {
+            self.str(string);
+        }
+    }
     /// A string whose empty form is null.
     pub fn nullable(&mut self, s: &str) -> &mut Self {
         match s {

@@ -212,10 +212,7 @@ pub(crate) fn subscription<'a>(
         Assignor::CooperativeSticky => 3,
         _ => 1,
     };
-    e.i16(version).i32(topics.clone().count() as i32);
-    for topic in topics {
-        e.str(topic);
-    }
+    e.i16(version).strings(topics);
     match assignor {
         #[cfg(feature = "group-sticky")]
         Assignor::CooperativeSticky => {
