@@ -2,6 +2,9 @@
 //!
 //! Requests are written here byte by byte, so that neither core's encoder nor the model's reader decides what they are. Of
 //! answers all is compared but what each broker invents: member ids are called by who they are, epochs by their order.
+mod classic;
+mod consumer;
+
 use nanokafka::{ConnectionId, Instant, Transport};
 use nanokafka_scripted::{Cluster, Net};
 use std::io::{Read, Write};
@@ -256,212 +259,6 @@ fn sync(group: &str, generation: i32, id: &str, assignments: &[(&str, &[u8])]) -
     assignments.iter().fold(body, |body, (id, bytes)| body.str(id).bytes(bytes))
 }
 
-/// A group of two dynamic members, and one of a static one.
-fn classic(script: &mut Script) {
-    script.code("heartbeat in no group", 12, 3, heartbeat("g", 1, "x", None));
-    script.code("leave no group", 13, 2, Bytes::default().str("g").str("x"));
-    script.commit("commit of a generation in no group", "g", 5, "x", None);
-    script.committed("nothing committed", "g");
-    script.commit("commit of nobody in no group", "g", -1, "", None);
-    script.committed("committed by nobody", "g");
-    for (what, group, session, kind, id) in [
-        ("join without a group", "", 10_000, "consumer", ""),
-        ("join for too short", "g", 1, "consumer", ""),
-        ("join as an unknown one", "g", 10_000, "consumer", "x"),
-    ] {
-        script.send(0, 11, 5, join(group, id, None, session, kind, "range"));
-        script.joined(what, 0, None);
-    }
-    script.send(0, 11, 5, join("g", "", None, 10_000, "consumer", "range"));
-    let a = script.joined("a gets an id", 0, Some("a"));
-    script.code("heartbeat with it", 12, 3, heartbeat("g", -1, &a, None));
-    script.send(0, 11, 5, join("g", &a, None, 10_000, "consumer", "range"));
-    script.joined("a joins", 0, None);
-    script.code("heartbeat before the sync", 12, 3, heartbeat("g", 1, &a, None));
-    script.commit("commit before the sync", "g", 1, &a, None);
-    script.send(0, 14, 3, sync("g", 1, &a, &[(&a, b"all")]));
-    script.synced("a syncs", 0);
-    for (what, generation, id) in
-        [("right", 1, &a[..]), ("old", 0, &a), ("future", 2, &a), ("unknown", 1, "x"), ("nobody", -1, "")]
-    {
-        script.code(&format!("heartbeat, {what}"), 12, 3, heartbeat("g", generation, id, None));
-        script.commit(&format!("commit, {what}"), "g", generation, id, None);
-        script.send(0, 14, 3, sync("g", generation, id, &[]));
-        script.synced(&format!("sync, {what}"), 0);
-    }
-    script.send(0, 11, 5, join("g", "", None, 10_000, "other", "range"));
-    script.joined("join of another kind", 0, None);
-    script.send(0, 11, 5, join("g", "", None, 10_000, "consumer", "sticky"));
-    script.joined("join with another protocol", 0, None);
-
-    script.send(1, 11, 5, join("g", "", None, 10_000, "consumer", "range"));
-    let b = script.joined("b gets an id", 1, Some("b"));
-    script.send(1, 11, 5, join("g", &b, None, 10_000, "consumer", "range"));
-    script.broker.pass(Duration::from_millis(1_500));
-    script.code("a hears of it", 12, 3, heartbeat("g", 1, &a, None));
-    script.commit("a commits meanwhile", "g", 1, &a, None);
-    script.send(0, 14, 3, sync("g", 1, &a, &[]));
-    script.synced("a syncs meanwhile", 0);
-    script.send(0, 11, 5, join("g", &a, None, 10_000, "consumer", "range"));
-    script.joined("a joins again", 0, None);
-    script.joined("b joins", 1, None);
-    script.send(1, 14, 3, sync("g", 2, &b, &[]));
-    script.send(0, 14, 3, sync("g", 2, &a, &[(&a, b"left"), (&b, b"right")]));
-    script.synced("a has", 0);
-    script.synced("b has", 1);
-    script.send(1, 11, 5, join("g", &b, None, 10_000, "consumer", "range"));
-    script.joined("b joins again, as a follower", 1, None);
-    script.code("b leaves", 13, 2, Bytes::default().str("g").str(&b));
-    script.code("b leaves again", 13, 2, Bytes::default().str("g").str(&b));
-    script.code("b is out", 12, 3, heartbeat("g", 2, &b, None));
-    script.commit("b commits", "g", 2, &b, None);
-    script.code("a hears of that", 12, 3, heartbeat("g", 2, &a, None));
-    script.send(0, 11, 5, join("g", &a, None, 10_000, "consumer", "range"));
-    script.joined("a is alone", 0, None);
-    script.send(0, 14, 3, sync("g", 3, &a, &[]));
-    script.synced("a forgets itself", 0);
-    script.code("a leaves", 13, 2, Bytes::default().str("g").str(&a));
-    script.commit("nobody commits in the empty group", "g", -1, "", None);
-
-    script.send(0, 11, 5, join("s", "", Some("i"), 10_000, "consumer", "range"));
-    let old = script.joined("a static member", 0, Some("old"));
-    script.send(0, 14, 3, heartbeat("s", 1, &old, Some("i")).i32(1).str(&old).bytes(b"all"));
-    script.synced("it has", 0);
-    script.send(0, 11, 5, join("s", "", Some("i"), 10_000, "consumer", "range"));
-    let new = script.joined("it is back", 0, Some("new"));
-    script.code("its old id", 12, 3, heartbeat("s", 1, &old, Some("i")));
-    script.commit("its old id commits", "s", 1, &old, Some("i"));
-    script.code("its new id", 12, 3, heartbeat("s", 1, &new, Some("i")));
-    script.code("another instance", 12, 3, heartbeat("s", 1, &new, Some("j")));
-    script.send(0, 14, 3, heartbeat("s", 1, &new, Some("i")).i32(0));
-    script.synced("it has again", 0);
-}
-
-/// What a heartbeat of KIP-848 says: timeout, names (`"-"` is null), regular expression, assignor.
-type Said<'a> = (i32, &'a str, Option<&'a str>, Option<&'a str>);
-const FULL: Said = (8_000, "t", None, None);
-const QUIET: Said = (-1, "-", None, None);
-
-/// A topic's id and its partitions.
-type Assignment = ([u8; 16], Vec<i32>);
-
-impl Script<'_> {
-    /// `owned`: a topic's id and partitions, or nothing at all; `None` is null. Returns epoch and assignment.
-    fn beat(
-        &mut self,
-        what: &str,
-        (group, id, epoch, instance): (&str, &str, i32, Option<&str>),
-        (timeout, names, regex, assignor): Said,
-        owned: Option<(&[u8; 16], &[i32])>,
-    ) -> (i32, Option<Assignment>) {
-        let body = Bytes::default().short(Some(group)).short(Some(id)).i32(epoch).short(instance).short(None);
-        let body = body.i32(timeout);
-        let body = if names == "-" { body.i8(0) } else { body.i8(2).short(Some(names)) };
-        let body = body.short(regex).short(assignor);
-        let body = match owned {
-            None => body.i8(0),
-            Some((_, [])) => body.i8(1),
-            Some((topic, all)) => {
-                let topic = body.i8(2).raw(topic).i8(all.len() as i8 + 1);
-                all.iter().fold(topic, |body, &one| body.i32(one)).i8(0)
-            }
-        };
-        let mut answer = self.call(68, 1, body.i8(0));
-        answer.i32();
-        let code = answer.i16();
-        answer.short(); // in the broker's words
-        let (who, epoch, interval) = (answer.short(), answer.i32(), answer.i32());
-        let mut assignment = None;
-        if answer.i8() == 1 {
-            let topics = answer.i8() - 1;
-            assert!(topics <= 1, "there is one topic");
-            let mut topic = ([0; 16], vec![]);
-            for _ in 0..topics {
-                topic.0 = answer.raw();
-                topic.1 = (0..answer.i8() - 1).map(|_| answer.i32()).collect();
-                topic.1.sort_unstable();
-                answer.i8();
-            }
-            answer.i8();
-            assignment = Some(topic);
-        }
-        answer.i8();
-        answer.end();
-        let sign = epoch.signum() * i32::from(epoch >= 0) + epoch.min(0);
-        let n = assignment.as_ref().map(|(_, all)| all.len());
-        self.note(what, (code, who, sign, interval > 0, n));
-        (epoch, assignment)
-    }
-
-    fn commit_as(&mut self, what: &str, version: i16, id: &str, epoch: i32) {
-        let body = Bytes::default().short(Some("k")).i32(epoch).short(Some(id)).short(None).i8(2).short(Some("t"));
-        let body = body.i8(2).i32(0).i64(5).i32(-1).short(Some("")).i8(0).i8(0).i8(0);
-        let mut answer = self.call(8, version, body);
-        answer.i32();
-        let seen = (answer.i8(), answer.short(), answer.i8(), answer.i32(), answer.i16());
-        self.note(what, seen);
-    }
-}
-
-/// Two members of a group of KIP-848, and what is refused.
-fn consumer(script: &mut Script) {
-    let none: Option<(&[u8; 16], &[i32])> = Some((&[0; 16], &[]));
-    script.beat("heartbeat in no group", ("k", "a", 3, None), QUIET, None);
-    script.beat("leave no group", ("k", "a", -1, None), QUIET, None);
-    let (first, all) = script.beat("a joins", ("k", "a", 0, None), FULL, none);
-    let (topic, all) = all.expect("an assignment");
-    script.beat("a has nothing to say", ("k", "a", first, None), QUIET, None);
-    script.beat("a says everything", ("k", "a", first, None), FULL, Some((&topic, &all)));
-    for (what, who, said, owned) in [
-        ("no timeout", ("k", "n", 0, None), (-1, "t", None, None), none),
-        ("no names", ("k", "n", 0, None), (8_000, "-", None, None), none),
-        ("no list", ("k", "n", 0, None), FULL, None),
-        ("a list", ("k", "n", 0, None), FULL, Some((&topic, &all[..1]))),
-        ("no id", ("k", "", 0, None), FULL, none),
-        ("an empty instance", ("k", "n", 0, Some("")), FULL, none),
-        ("a dynamic one for a while", ("k", "n", -2, None), QUIET, None),
-        ("what is no epoch", ("k", "n", -3, None), QUIET, None),
-        ("no assignor", ("k", "n", 0, None), (8_000, "t", None, Some("sticky")), none),
-        ("no expression", ("k", "n", 0, None), (8_000, "-", Some("t("), None), none),
-        ("an unknown member", ("k", "n", 1, None), QUIET, None),
-        ("an unknown member leaves", ("k", "n", -1, None), QUIET, None),
-        ("an epoch to come", ("k", "a", first + 9, None), QUIET, None),
-    ] {
-        script.beat(what, who, said, owned);
-    }
-    script.commit_as("a commits", 9, "a", first);
-    script.commit_as("a commits at an epoch to come", 9, "a", first + 9);
-    script.commit_as("an unknown member commits", 9, "n", first);
-    script.commit("a commits as of old", "k", first, "a", None);
-    script.commit("nobody commits", "k", -1, "", None);
-
-    // sessions are of 3 s there, and targets a second old at least
-    script.broker.pass(Duration::from_millis(1_500));
-    script.beat("a is still there", ("k", "a", first, None), QUIET, None);
-    script.beat("b joins", ("k", "b", 0, None), FULL, none);
-    script.broker.pass(Duration::from_millis(1_500));
-    let (behind, kept) = script.beat("a is to give up", ("k", "a", first, None), QUIET, None);
-    assert_eq!(behind, first, "until it says that it has: {:?}", script.seen);
-    let (_, kept) = kept.expect("an assignment");
-    let (b, _) = script.beat("b waits", ("k", "b", first, None), QUIET, None);
-    let (second, _) = script.beat("a has given up", ("k", "a", first, None), QUIET, Some((&topic, &kept)));
-    script.beat("b has its share", ("k", "b", b, None), QUIET, None);
-    script.beat("a's answer was lost", ("k", "a", first, None), QUIET, Some((&topic, &kept)));
-    script.beat("and it does not say what it has", ("k", "a", first, None), QUIET, None);
-    script.commit_as("a commits at the epoch before", 9, "a", first);
-    script.beat("b leaves", ("k", "b", -1, None), QUIET, None);
-    script.beat("b is out", ("k", "b", second, None), QUIET, None);
-    script.commit_as("b commits", 9, "b", second);
-
-    let (epoch, _) = script.beat("a static one joins", ("l", "s", 0, Some("i")), FULL, none);
-    script.beat("another with its instance", ("l", "z", 0, Some("i")), FULL, none);
-    script.beat("it leaves for a while", ("l", "s", -2, Some("i")), QUIET, None);
-    script.beat("it is back under another id", ("l", "u", 0, Some("i")), FULL, none);
-    script.beat("its old id", ("l", "s", epoch, Some("i")), QUIET, None);
-    script.beat("its old id leaves", ("l", "s", -1, Some("i")), QUIET, None);
-    script.beat("an instance that is not there", ("l", "u", epoch, Some("j")), QUIET, None);
-}
-
 fn answers(broker: &mut dyn Broker, steps: impl Fn(&mut Script)) -> Vec<String> {
     let mut script = Script { broker, number: 0, seen: vec![], ids: vec![] };
     for connection in 0..2 {
@@ -504,10 +301,10 @@ fn compare(steps: impl Fn(&mut Script)) {
 
 #[test]
 fn a_classic_group_answers_as_the_model_does() {
-    compare(classic);
+    compare(classic::group);
 }
 
 #[test]
 fn a_group_whose_broker_assigns_answers_as_the_model_does() {
-    compare(consumer);
+    compare(consumer::group);
 }
