@@ -3,16 +3,16 @@ use super::{Bytes, Script};
 use std::time::Duration;
 
 /// What a heartbeat of KIP-848 says: timeout, names (`"-"` is null), regular expression, assignor.
-type Said<'a> = (i32, &'a str, Option<&'a str>, Option<&'a str>);
-const FULL: Said = (8_000, "t", None, None);
-const QUIET: Said = (-1, "-", None, None);
+pub(super) type Said<'a> = (i32, &'a str, Option<&'a str>, Option<&'a str>);
+pub(super) const FULL: Said = (8_000, "t", None, None);
+pub(super) const QUIET: Said = (-1, "-", None, None);
 
 /// A topic's id and its partitions.
-type Assignment = ([u8; 16], Vec<i32>);
+pub(super) type Assignment = ([u8; 16], Vec<i32>);
 
 impl Script<'_> {
     /// `owned`: a topic's id and partitions, or nothing at all; `None` is null. Returns epoch and assignment.
-    fn beat(
+    pub(super) fn beat(
         &mut self,
         what: &str,
         (group, id, epoch, instance): (&str, &str, i32, Option<&str>),
@@ -52,14 +52,13 @@ impl Script<'_> {
         }
         answer.i8();
         answer.end();
-        let sign = epoch.signum() * i32::from(epoch >= 0) + epoch.min(0);
         let n = assignment.as_ref().map(|(_, all)| all.len());
-        self.note(what, (code, who, sign, interval > 0, n));
+        self.note(what, (code, who, epoch, interval > 0, n));
         (epoch, assignment)
     }
 
-    fn commit_as(&mut self, what: &str, version: i16, id: &str, epoch: i32) {
-        let body = Bytes::default().short(Some("k")).i32(epoch).short(Some(id)).short(None).i8(2).short(Some("t"));
+    pub(super) fn commit_as(&mut self, what: &str, version: i16, (group, id): (&str, &str), epoch: i32) {
+        let body = Bytes::default().short(Some(group)).i32(epoch).short(Some(id)).short(None).i8(2).short(Some("t"));
         let body = body.i8(2).i32(0).i64(5).i32(-1).short(Some("")).i8(0).i8(0).i8(0);
         let mut answer = self.call(8, version, body);
         answer.i32();
@@ -94,9 +93,9 @@ pub(super) fn group(script: &mut Script) {
     ] {
         script.beat(what, who, said, owned);
     }
-    script.commit_as("a commits", 9, "a", first);
-    script.commit_as("a commits at an epoch to come", 9, "a", first + 9);
-    script.commit_as("an unknown member commits", 9, "n", first);
+    script.commit_as("a commits", 9, ("k", "a"), first);
+    script.commit_as("a commits at an epoch to come", 9, ("k", "a"), first + 9);
+    script.commit_as("an unknown member commits", 9, ("k", "n"), first);
     script.commit("a commits as of old", "k", first, "a", None);
     script.commit("nobody commits", "k", -1, "", None);
 
@@ -113,10 +112,10 @@ pub(super) fn group(script: &mut Script) {
     script.beat("b has its share", ("k", "b", b, None), QUIET, None);
     script.beat("a's answer was lost", ("k", "a", first, None), QUIET, Some((&topic, &kept)));
     script.beat("and it does not say what it has", ("k", "a", first, None), QUIET, None);
-    script.commit_as("a commits at the epoch before", 9, "a", first);
+    script.commit_as("a commits at the epoch before", 9, ("k", "a"), first);
     script.beat("b leaves", ("k", "b", -1, None), QUIET, None);
     script.beat("b is out", ("k", "b", second, None), QUIET, None);
-    script.commit_as("b commits", 9, "b", second);
+    script.commit_as("b commits", 9, ("k", "b"), second);
 
     let (epoch, _) = script.beat("a static one joins", ("l", "s", 0, Some("i")), FULL, none);
     script.beat("another with its instance", ("l", "z", 0, Some("i")), FULL, none);

@@ -1,9 +1,11 @@
 //! The cluster of `scripted` is a model of Kafka: the same requests of group members get the same answers from both.
 //!
 //! Requests are written here byte by byte, so that neither core's encoder nor the model's reader decides what they are. Of
-//! answers all is compared but what each broker invents: member ids are called by who they are, epochs by their order.
+//! answers all is compared but what each broker invents: member ids are called by who they are, and partitions that an
+//! assignor chooses are counted.
 mod classic;
 mod consumer;
+mod mixed;
 
 use nanokafka::{ConnectionId, Instant, Transport};
 use nanokafka_scripted::{Cluster, Net};
@@ -128,6 +130,11 @@ impl Answer {
         self.1 += n;
         String::from_utf8(self.0[self.1 - n..self.1].to_vec()).expect("text")
     }
+    /// Bytes that need not be text.
+    fn escaped(&mut self, n: usize) -> String {
+        self.1 += n;
+        self.0[self.1 - n..self.1].escape_ascii().to_string()
+    }
     fn str(&mut self) -> String {
         let n = self.i16();
         self.text(n.max(0) as usize)
@@ -188,30 +195,35 @@ impl Script<'_> {
 
     /// Notes a code, a generation, and who is meant; returns the id.
     fn joined(&mut self, what: &str, connection: usize, new: Option<&'static str>) -> String {
+        self.joined_at(what, connection, new).1
+    }
+
+    /// Also returns the generation.
+    fn joined_at(&mut self, what: &str, connection: usize, new: Option<&'static str>) -> (i32, String) {
         let mut answer = self.receive(connection, false);
         answer.i32();
         let (code, generation, protocol, leader, id) =
             (answer.i16(), answer.i32(), answer.str(), answer.str(), answer.str());
-        self.ids.extend(new.map(|new| (id.clone(), new)));
+        self.ids.extend(new.filter(|_| !id.is_empty()).map(|new| (id.clone(), new)));
         let members = answer.i32();
         let mut listed: Vec<String> = (0..members)
             .map(|_| {
                 let (id, instance, n) = (answer.str(), answer.str(), answer.i32());
-                format!("{} {instance} {n} {}", self.who(&id), answer.text(n as usize))
+                format!("{} {instance} {n} {}", self.who(&id), answer.escaped(n as usize))
             })
             .collect();
         listed.sort();
         answer.end();
         let (leader, who) = (self.who(&leader), self.who(&id));
         self.note(what, (code, generation, protocol, leader, who, listed));
-        id
+        (generation, id)
     }
 
     fn synced(&mut self, what: &str, connection: usize) {
         let mut answer = self.receive(connection, false);
         answer.i32();
         let (code, n) = (answer.i16(), answer.i32());
-        let assignment = answer.text(n as usize);
+        let assignment = answer.escaped(n as usize);
         answer.end();
         self.note(what, (code, assignment));
     }
@@ -226,12 +238,26 @@ impl Script<'_> {
     }
 
     fn commit(&mut self, what: &str, group: &str, generation: i32, id: &str, instance: Option<&str>) {
+        self.commit_of(0, what, group, generation, id, instance);
+    }
+
+    fn commit_of(
+        &mut self,
+        partition: i32,
+        what: &str,
+        group: &str,
+        generation: i32,
+        id: &str,
+        instance: Option<&str>,
+    ) {
         let body = Bytes::default().str(group).i32(generation).str(id).optional(instance).i32(1).str("t").i32(1);
-        let mut answer = self.call(8, 7, body.i32(0).i64(5).i32(-1).str(""));
+        let mut answer = self.call(8, 7, body.i32(partition).i64(5).i32(-1).str(""));
         answer.i32();
-        let seen = (answer.i32(), answer.str(), answer.i32(), answer.i32(), answer.i16());
+        let (topics, topic, partitions) = (answer.i32(), answer.str(), answer.i32());
+        assert_eq!(answer.i32(), partition);
+        let code = answer.i16();
         answer.end();
-        self.note(what, seen);
+        self.note(what, (topics, topic, partitions, code));
     }
 
     fn committed(&mut self, what: &str, group: &str) {
@@ -261,11 +287,11 @@ fn sync(group: &str, generation: i32, id: &str, assignments: &[(&str, &[u8])]) -
 
 fn answers(broker: &mut dyn Broker, steps: impl Fn(&mut Script)) -> Vec<String> {
     let mut script = Script { broker, number: 0, seen: vec![], ids: vec![] };
-    for connection in 0..2 {
+    for connection in 0..3 {
         script.send(connection, 18, 0, Bytes::default());
         script.receive(connection, false);
     }
-    for group in ["g", "s", "k", "l"] {
+    for group in ["g", "s", "k", "l", "m", "n", "o", "p"] {
         // a new cluster needs a moment until somebody coordinates, and has read what there is to be read
         let found = (0..100).any(|_| {
             let mut found = script.call(10, 2, Bytes::default().str(group).i8(0));
@@ -284,13 +310,15 @@ fn answers(broker: &mut dyn Broker, steps: impl Fn(&mut Script)) -> Vec<String> 
 
 fn compare(steps: impl Fn(&mut Script)) {
     let kafka = nanokafka_brokers::Kafka::single().expect("the JDK starts a broker");
-    kafka.admin("create t 4 1").expect("a topic");
+    kafka.admin("create t 6 1").expect("a topic");
     let connect = || TcpStream::connect(kafka.bootstrap()).expect("it listens");
-    let real = answers(&mut Real(vec![connect(), connect()]), &steps);
+    let real = answers(&mut Real(vec![connect(), connect(), connect()]), &steps);
     let cluster = Cluster::new(1);
-    cluster.topic("t", 4);
-    cluster.configure(|settings| settings.initial_rebalance_delay_ms = 0);
-    let net = cluster.net(2);
+    cluster.topic("t", 6);
+    cluster.configure(|settings| {
+        (settings.initial_rebalance_delay_ms, settings.consumer_session_timeout_ms) = (0, 3_000);
+    });
+    let net = cluster.net(3);
     let model = answers(&mut Model(cluster.clone(), net), &steps);
     let differ: Vec<_> = real.iter().zip(&model).filter(|(real, model)| real != model).collect();
     let lines: Vec<_> = differ.iter().map(|(real, model)| format!("Kafka {real}\nmodel {model}")).collect();
@@ -307,4 +335,24 @@ fn a_classic_group_answers_as_the_model_does() {
 #[test]
 fn a_group_whose_broker_assigns_answers_as_the_model_does() {
     compare(consumer::group);
+}
+
+#[test]
+fn a_classic_group_that_becomes_a_mixed_one_answers_as_the_model_does() {
+    compare(mixed::upgraded);
+}
+
+#[test]
+fn a_mixed_group_answers_as_the_model_does() {
+    compare(mixed::joined);
+}
+
+#[test]
+fn a_rebalance_that_ends_in_a_mixed_group_answers_as_the_model_does() {
+    compare(mixed::interrupted);
+}
+
+#[test]
+fn late_members_of_a_mixed_group_are_answered_as_by_the_model() {
+    compare(mixed::late);
 }
