@@ -223,10 +223,14 @@ impl Script<'_> {
     }
 
     fn commit(&mut self, what: &str, group: &str, generation: i32, id: &str, instance: Option<&str>) {
+        self.commit_of(0, what, group, generation, id, instance);
+    }
+
+    fn commit_of(&mut self, of: i32, what: &str, group: &str, generation: i32, id: &str, instance: Option<&str>) {
         let body = Bytes::default().str(group).i32(generation).str(id).optional(instance).i32(1).str("t").i32(1);
-        let mut answer = self.call(8, 7, body.i32(0).i64(5).i32(-1).str(""));
+        let mut answer = self.call(8, 7, body.i32(of).i64(5).i32(-1).str(""));
         answer.i32();
-        let seen = (answer.i32(), answer.str(), answer.i32(), answer.i32(), answer.i16());
+        let seen = (answer.i32(), answer.str(), answer.i32(), answer.i32() == of, answer.i16());
         answer.end();
         self.note(what, seen);
     }
@@ -389,7 +393,7 @@ impl Script<'_> {
         answer.end();
         let sign = epoch.signum() * i32::from(epoch >= 0) + epoch.min(0);
         let n = assignment.as_ref().map(|(_, all)| all.len());
-        self.note(what, (code, who, sign, interval > 0, n));
+        self.note(what, (code, self.who(&who), sign, interval > 0, n));
         (epoch, assignment)
     }
 
@@ -462,6 +466,128 @@ fn consumer(script: &mut Script) {
     script.beat("an instance that is not there", ("l", "u", epoch, Some("j")), QUIET, None);
 }
 
+/// `array of (topic, array of partition)`, of the one topic.
+fn partitions(body: Bytes, all: &[i32]) -> Bytes {
+    let body = body.i32(i32::from(!all.is_empty()));
+    let body = if all.is_empty() { body } else { body.str("t").i32(all.len() as i32) };
+    all.iter().fold(body, |body, &one| body.i32(one))
+}
+
+/// JoinGroup of a member of Java's, which says what it has.
+fn subscribe(group: &str, id: &str, kind: &str, protocol: &str, has: &[i32]) -> Bytes {
+    let metadata = partitions(Bytes::default().i16(1).i32(1).str("t").i32(-1), has).0;
+    let body = Bytes::default().str(group).i32(10_000).i32(10_000).str(id).optional(None).str(kind);
+    body.i32(1).str(protocol).bytes(&metadata)
+}
+
+impl Script<'_> {
+    /// Notes who joined, and whether it leads how many; returns id and generation.
+    fn joins(&mut self, what: &str, body: Bytes, new: Option<&'static str>) -> (String, i32) {
+        let mut answer = self.call(11, 5, body);
+        answer.i32();
+        let (code, generation, protocol, leader, id) =
+            (answer.i16(), answer.i32(), answer.str(), answer.str(), answer.str());
+        self.ids.extend(new.map(|new| (id.clone(), new)));
+        let (who, leader, members) = (self.who(&id), self.who(&leader), answer.i32());
+        self.note(what, (code, generation.signum(), protocol, leader, who, members));
+        (id, generation)
+    }
+
+    /// Notes how many partitions there are; returns them.
+    fn syncs(&mut self, what: &str, body: Bytes) -> Vec<i32> {
+        let mut answer = self.call(14, 3, body);
+        answer.i32();
+        let (code, n, mut all) = (answer.i16(), answer.i32(), vec![]);
+        if n > 0 {
+            answer.i16();
+            for _ in 0..answer.i32() {
+                answer.str();
+                all.extend((0..answer.i32()).map(|_| answer.i32()).collect::<Vec<_>>());
+            }
+        }
+        self.note(what, (code, all.len()));
+        all
+    }
+}
+
+/// Members of both protocols in one group: one that was classic before, and one that becomes so.
+fn mixed(script: &mut Script) {
+    let none: Option<(&[u8; 16], &[i32])> = Some((&[0; 16], &[]));
+    let (c, _) = script.joins("c gets an id", subscribe("k", "", "consumer", "range", &[]), Some("c"));
+    let c = &c[..];
+    let (_, old) = script.joins("c leads", subscribe("k", c, "consumer", "range", &[]), None);
+    let all = partitions(Bytes::default().i16(0), &[0, 1, 2, 3]).i32(-1).0;
+    script.syncs("c has all", sync("k", old, c, &[(c, &all)]));
+    let (k, _) = script.beat("k joins", ("k", "k", 0, None), FULL, none);
+    for (what, generation) in [("now", old), ("before", old - 1), ("in future", old + 9)] {
+        script.code(&format!("c's heartbeat, {what}"), 12, 3, heartbeat("k", generation, c, None));
+        script.commit(&format!("c commits, {what}"), "k", generation, c, None);
+        script.syncs(&format!("c syncs, {what}"), sync("k", generation, c, &[]));
+    }
+    for (what, kind, protocol) in [("another kind", "other", "range"), ("another protocol", "consumer", "sticky")] {
+        script.joins(what, subscribe("k", "", kind, protocol, &[]), None);
+    }
+    script.code("a heartbeat of k in the other protocol", 12, 3, heartbeat("k", k, "k", None));
+    script.beat("c in the other protocol", ("k", c, old, None), QUIET, None);
+    let (_, first) = script.joins("c joins again", subscribe("k", c, "consumer", "range", &[0, 1, 2, 3]), None);
+    let kept = script.syncs("c is to give up", sync("k", first, c, &[]));
+    script.code("c has not yet", 12, 3, heartbeat("k", first, c, None));
+    script.beat("k waits", ("k", "k", k, None), QUIET, None);
+    let (_, second) = script.joins("c has", subscribe("k", c, "consumer", "range", &kept), None);
+    script.syncs("c keeps the rest", sync("k", second, c, &[]));
+    script.code("c is settled", 12, 3, heartbeat("k", second, c, None));
+    script.beat("k has its share", ("k", "k", k, None), QUIET, None);
+    script.commit("c commits", "k", second, c, None);
+    script.commit_of(kept[0], "c commits as before", "k", old, c, None);
+    let given = (0..4).find(|partition| !kept.contains(partition)).expect("k has some");
+    script.commit_of(given, "c commits as before what it gave up", "k", old, c, None);
+    script.commit_as("k commits", 9, "k", k);
+    script.commit("k commits as of old", "k", k, "k", None);
+    script.beat("k leaves", ("k", "k", -1, None), QUIET, None);
+    script.code("c hears of that", 12, 3, heartbeat("k", second, c, None));
+    script.commit("c commits meanwhile", "k", second, c, None);
+    script.beat("k is out", ("k", "k", k, None), QUIET, None);
+    let (_, third) = script.joins("c is alone", subscribe("k", c, "consumer", "range", &kept), None);
+    script.code("c has to sync", 12, 3, heartbeat("k", third, c, None));
+    script.syncs("c has all again", sync("k", third, c, &[(c, &all)]));
+    script.code("c goes on", 12, 3, heartbeat("k", third, c, None));
+    script.commit("c commits alone", "k", third, c, None);
+    script.code("c leaves", 13, 2, Bytes::default().str("k").str(c));
+
+    let (m, had) = script.beat("m joins", ("l", "m", 0, None), FULL, none);
+    let (topic, _) = had.expect("an assignment");
+    let (d, _) = script.joins("d gets an id", subscribe("l", "", "consumer", "range", &[]), Some("d"));
+    let d = &d[..];
+    script.broker.pass(Duration::from_millis(1_500));
+    script.beat("m goes on", ("l", "m", m, None), QUIET, None);
+    let (_, first) = script.joins("d joins", subscribe("l", d, "consumer", "range", &[]), None);
+    script.syncs("d has nothing", sync("l", first, d, &[]));
+    script.code("d waits", 12, 3, heartbeat("l", first, d, None));
+    let (_, kept) = script.beat("m is to give up", ("l", "m", m, None), QUIET, None);
+    let (_, kept) = kept.expect("an assignment");
+    let (m, _) = script.beat("m has", ("l", "m", m, None), QUIET, Some((&topic, &kept)));
+    script.code("d hears of it", 12, 3, heartbeat("l", first, d, None));
+    let (_, second) = script.joins("d joins again", subscribe("l", d, "consumer", "range", &[]), None);
+    let share = script.syncs("d has its share", sync("l", second, d, &[]));
+    script.code("d is settled", 12, 3, heartbeat("l", second, d, None));
+    script.joins("d joins for nothing", subscribe("l", d, "consumer", "range", &share), None);
+    script.commit("d commits", "l", second, d, None);
+    script.code("d leaves", 13, 2, Bytes::default().str("l").str(d));
+    script.code("d is out", 12, 3, heartbeat("l", second, d, None));
+    script.commit("d commits once more", "l", second, d, None);
+    script.broker.pass(Duration::from_millis(1_500));
+    script.beat("m has all", ("l", "m", m, None), QUIET, None);
+    script.beat("m leaves", ("l", "m", -1, None), QUIET, None);
+    script.joins("d is back", subscribe("l", "", "consumer", "range", &[]), Some("d again"));
+
+    script.beat("x joins", ("s", "x", 0, None), FULL, none);
+    let (_, first) = script.joins("one that names itself", subscribe("s", "y", "consumer", "range", &[]), None);
+    script.code("y waits", 12, 3, heartbeat("s", first, "y", None));
+    script.syncs("y has nothing", sync("s", first, "y", &[]));
+    script.code("x leaves by the other protocol", 13, 2, Bytes::default().str("s").str("x"));
+    script.code("y hears of that", 12, 3, heartbeat("s", first, "y", None));
+}
+
 fn answers(broker: &mut dyn Broker, steps: impl Fn(&mut Script)) -> Vec<String> {
     let mut script = Script { broker, number: 0, seen: vec![], ids: vec![] };
     for connection in 0..2 {
@@ -510,4 +636,9 @@ fn a_classic_group_answers_as_the_model_does() {
 #[test]
 fn a_group_whose_broker_assigns_answers_as_the_model_does() {
     compare(consumer);
+}
+
+#[test]
+fn a_group_of_both_protocols_answers_as_the_model_does() {
+    compare(mixed);
 }

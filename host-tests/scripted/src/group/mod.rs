@@ -237,7 +237,9 @@ impl Group {
     /// LeaveGroup v2, by member id (also a static member's current one).
     pub(crate) fn leave(&mut self, member_id: &str, turn: &mut Turn) -> Result<(), i16> {
         if let Some(consumer) = &mut self.consumer {
-            return consumer.classic_leave(member_id);
+            consumer.classic_leave(member_id)?;
+            self.maybe_become_classic(turn);
+            return Ok(());
         }
         if self.pending.remove(member_id).is_some() {
             self.complete_join_if_all_here(turn);

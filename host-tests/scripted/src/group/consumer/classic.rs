@@ -82,7 +82,7 @@ impl ConsumerGroup {
 
     pub(crate) fn classic_join(&mut self, version: i16, request: &JoinGroupRequest, turn: &mut Turn) -> Joined {
         let named = |name| self.members.iter().filter_map(|m| m.classic.as_ref()).all(|it| it.supports(name));
-        let common = request.protocols.iter().any(|(name, _)| named(name));
+        let common = request.protocol_type == "consumer" && request.protocols.iter().any(|(name, _)| named(name));
         let (names, owned) = match subscription(request) {
             Ok(said) if common && request.group_instance_id.is_none() => said,
             _ => return Joined::error(INCONSISTENT_GROUP_PROTOCOL, ""),
@@ -91,14 +91,10 @@ impl ConsumerGroup {
         if id.is_empty() {
             id = turn.random.uuid();
             if version >= 4 {
-                self.pending.insert(id.clone());
                 return Joined::error(MEMBER_ID_REQUIRED, &id);
             }
         }
         let known = self.position(&id);
-        if known.is_none() && !self.pending.remove(&id) && !request.member_id.is_empty() {
-            return Joined::error(UNKNOWN_MEMBER_ID, &id);
-        }
         let at = known.unwrap_or_else(|| {
             self.members.push(Member::new(id.clone(), None));
             self.members.len() - 1
@@ -122,7 +118,7 @@ impl ConsumerGroup {
             return Err(ILLEGAL_GENERATION);
         }
         // who must give something up has to hear of it first
-        if self.epoch > member.epoch && member.state != State::Unrevoked {
+        if self.target_epoch > member.epoch && member.state != State::Unrevoked {
             return Err(REBALANCE_IN_PROGRESS);
         }
         Ok(assignment(&member.assigned, turn))
@@ -140,7 +136,7 @@ impl ConsumerGroup {
             others.flat_map(|(_, member)| member.held()).any(|held| target.is_some_and(|target| target.contains(&held)))
         };
         match self.members[at].state {
-            _ if self.members[at].epoch < self.epoch => Err(REBALANCE_IN_PROGRESS),
+            _ if self.members[at].epoch < self.target_epoch => Err(REBALANCE_IN_PROGRESS),
             State::Unrevoked => Err(REBALANCE_IN_PROGRESS),
             State::Unreleased if !waits() => Err(REBALANCE_IN_PROGRESS),
             State::Stable | State::Unreleased => Ok(()),
@@ -148,17 +144,8 @@ impl ConsumerGroup {
     }
 
     pub(crate) fn classic_leave(&mut self, id: &str) -> Result<(), i16> {
-        let at = self.classic(id)?;
+        let at = self.position(id).ok_or(UNKNOWN_MEMBER_ID)?;
         self.remove(at);
         Ok(())
-    }
-
-    /// OffsetCommit of a classic member.
-    pub(super) fn classic_may_commit(&self, at: usize, generation: i32) -> Result<(), i16> {
-        if generation == self.members[at].epoch {
-            Ok(())
-        } else {
-            Err(ILLEGAL_GENERATION)
-        }
     }
 }

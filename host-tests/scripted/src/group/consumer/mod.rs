@@ -55,8 +55,6 @@ pub(crate) struct ConsumerGroup {
     target_epoch: i32,
     target: BTreeMap<String, BTreeSet<IdPartition>>,
     target_made: Option<u64>,
-    /// Given to classic members with MEMBER_ID_REQUIRED.
-    pending: BTreeSet<String>,
     /// Subscribed topics as the group epoch knows them.
     topics: Catalog,
 }
@@ -258,16 +256,16 @@ impl ConsumerGroup {
             return Ok(CommitRule::Any);
         }
         let at = self.position(member_id).ok_or(UNKNOWN_MEMBER_ID)?;
-        if self.members[at].classic.is_some() {
-            return self.classic_may_commit(at, epoch).map(|()| CommitRule::Any);
-        }
-        if version < 9 {
-            return Err(super::UNSUPPORTED_VERSION);
-        }
-        match epoch.cmp(&self.members[at].epoch) {
+        let member = &self.members[at];
+        let stale = match member.classic {
+            Some(_) => super::ILLEGAL_GENERATION,
+            None if version < 9 => return Err(super::UNSUPPORTED_VERSION),
+            None => STALE_MEMBER_EPOCH,
+        };
+        match epoch.cmp(&member.epoch) {
             std::cmp::Ordering::Equal => Ok(CommitRule::Any),
-            std::cmp::Ordering::Greater => Err(STALE_MEMBER_EPOCH),
-            std::cmp::Ordering::Less => Ok(CommitRule::AssignedBy(self.members[at].since.clone(), epoch)),
+            std::cmp::Ordering::Greater => Err(stale),
+            std::cmp::Ordering::Less => Ok(CommitRule::AssignedBy(member.since.clone(), epoch, stale)),
         }
     }
 
@@ -285,15 +283,15 @@ impl ConsumerGroup {
 /// Of which partitions a commit is taken.
 pub(crate) enum CommitRule {
     Any,
-    /// Those that the member was given at this epoch or before.
-    AssignedBy(BTreeMap<IdPartition, i32>, i32),
+    /// Those that the member was given at this epoch or before; for others this code.
+    AssignedBy(BTreeMap<IdPartition, i32>, i32, i16),
 }
 
 impl CommitRule {
     pub(crate) fn check(&self, partition: IdPartition) -> Result<(), i16> {
         match self {
-            CommitRule::AssignedBy(since, epoch) if since.get(&partition).is_none_or(|since| since > epoch) => {
-                Err(STALE_MEMBER_EPOCH)
+            CommitRule::AssignedBy(since, epoch, stale) if since.get(&partition).is_none_or(|since| since > epoch) => {
+                Err(*stale)
             }
             _ => Ok(()),
         }
