@@ -50,6 +50,12 @@ impl Control<'_> {
             // the first word on a connection belongs to setting it up
             Api::ApiVersions => return request.min(millis(self.config.socket_connection_setup_timeout)),
             Api::Fetch => millis(self.config.fetch_max_wait),
+            // whoever keeps its partitions has to make sure in time that the coordinator still knows it
+            #[cfg(feature = "group")]
+            Api::JoinGroup | Api::SyncGroup if self.state.slots_used > 0 => {
+                let session = millis(self.config.session_timeout);
+                return session.saturating_sub(session / 4);
+            }
             // the broker answers when the slowest member has joined
             Api::JoinGroup => millis(self.config.max_poll_interval).saturating_add(5_000),
             _ => 0,

@@ -262,11 +262,13 @@ impl Control<'_> {
 
     /// The request that was out got no answer; the membership outlives the connection.
     pub(crate) fn group_request_lost(&mut self, api: Api, now: Instant) {
+        // to a connection that was ended the coordinator was at its other end until now
+        let heard = self.links.first().filter(|link| now >= link.deadline).map_or(now, |link| link.sent_at);
         let group = &mut self.state.group;
         match api {
             Api::JoinGroup | Api::SyncGroup => {
                 group.phase = Phase::Out;
-                group.session_ends = now.after(self.config.session_timeout);
+                group.session_ends = heard.after(self.config.session_timeout);
                 self.retry(Api::JoinGroup, now);
                 self.forget_leaders();
                 self.forget_group_topics();

@@ -53,7 +53,7 @@ impl Script<'_> {
         answer.i8();
         answer.end();
         let n = assignment.as_ref().map(|(_, all)| all.len());
-        self.note(what, (code, who, epoch, interval > 0, n));
+        self.note(what, (code, self.who(&who), epoch, interval > 0, n));
         (epoch, assignment)
     }
 

@@ -218,6 +218,12 @@ pub(super) fn upgraded(script: &mut Script) {
     let (at, _) = script.join("c joins without d", "m", &c, &subscription(1, &kept), None);
     let kept = script.share("c shares with k", "m", at, &c);
     script.k_beats("k shares with c", &mut k);
+    // its id and generation are as good in the other protocol, which it speaks from then on
+    script.beat("c in the other protocol", ("m", &c, at, None), QUIET, None);
+    script.beats("c in its own", "m", at, &c);
+    script.join("c joins as of old", "m", &c, &subscription(1, &kept), None);
+    script.beats("c is back in its own", "m", at, &c);
+
     // the target is too young for another one
     let (at_e, e) = script.enter("m", "e", 2);
     script.beats("c does not hear of e yet", "m", at, &c);

@@ -3,7 +3,7 @@ use nanokafka::{
     Assignor, Capacity, Config, Consumer, Error, Event, GroupProtocol, Instant, OffsetReset, Resource, Seed, Storage,
     Superloop,
 };
-use nanokafka_scripted::{batch, Api, Cluster, End, GroupPhase, Net};
+use nanokafka_scripted::{batch, Api, Cluster, Connecting, End, GroupPhase, Net};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -417,6 +417,62 @@ fn a_rebalance_that_waits_for_a_slow_member_stops_nobody() {
     }
     team.settle();
     team.finish();
+}
+
+/// The same for longer than the others' sessions: they have to make sure that the coordinator has not forgotten them.
+#[test]
+fn a_rebalance_that_outlasts_the_sessions_costs_nobody_its_partitions() {
+    let mut team = Team::new();
+    team.join(config(COOPERATIVE));
+    team.join(config(COOPERATIVE).session_timeout(Duration::from_secs(120)));
+    team.settle();
+    team.members[1].sleeps_until = team.cluster.millis() + 45_000;
+    team.join(config(COOPERATIVE));
+    let until = team.cluster.millis() + 44_000;
+    team.turn_until("time passes", |team| team.cluster.millis() >= until);
+    assert_eq!(team.cluster.group("g").unwrap().phase, GroupPhase::PreparingRebalance);
+    team.settle();
+    assert!(team.members.iter().all(|member| member.told.iter().all(|(sign, _)| *sign != '!')), "{:?}", team.owned());
+    team.finish();
+}
+
+/// Its JoinGroup may be on its way for minutes, while the group waits for the others. It keeps its partitions meanwhile, but not
+/// for longer than its session when nobody answers.
+#[test]
+fn a_cooperative_member_that_joins_over_a_dead_connection_is_lost_with_its_session() {
+    let cluster = Cluster::new(1);
+    let topic = cluster.topic("t", 1);
+    cluster.topic("other", 1);
+    for n in 0..400 {
+        let topic = topic.clone();
+        cluster.at(n * 1_000, move |_| _ = topic.append(0, batch().fill(1, 10)));
+    }
+    let mut consumer =
+        Consumer::<Superloop>::new(Storage::boxed(4, 2, 512), config(COOPERATIVE), Superloop, Seed::new([1; 32]))
+            .unwrap();
+    let mut net = cluster.net(2);
+    consumer.subscribe(&["t"]).unwrap();
+    let (mut dead_since, mut records_since) = (None, 0);
+    loop {
+        match consumer.poll(cluster.now(), &mut net) {
+            Ok(Some(Event::Records(records))) => records_since += records.count(),
+            Ok(Some(Event::Lost(_))) => break,
+            Ok(Some(_)) | Err(_) => {}
+            Ok(None) => {
+                assert!(cluster
+                    .tick(consumer.next_timeout(cluster.now()).min(cluster.now().after(Duration::from_millis(100)))))
+            }
+        }
+        if cluster.millis() >= 20_000 && dead_since.is_none() {
+            cluster.end_instead(Api::JoinGroup, End::Stall).connecting("b1", 9092, Connecting::Blackhole, usize::MAX);
+            consumer.subscribe(&["t", "other"]).unwrap();
+            (dead_since, records_since) = (Some(cluster.millis()), 0);
+        }
+        assert!(cluster.millis() < 400_000, "never lost");
+    }
+    let took = cluster.millis() - dead_since.expect("lost too soon");
+    assert!((9_000..=11_000).contains(&took), "{took} ms");
+    assert!(records_since >= 8, "{records_since} records");
 }
 
 /// A rolling change of the assignor, one member at a time, as Kafka's documentation of KIP-429 has it: in the middle all offer
