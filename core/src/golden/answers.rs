@@ -227,7 +227,7 @@ fn joined(name: &str, version: i16, body: Bytes<'_>) -> Vec<String> {
                 join_group::Item::Member(id) => Some(format!("member {id}")),
                 join_group::Item::Instance(id) => Some(format!("instance {id}")),
                 join_group::Item::Topic(name) => Some(format!("topic {name}")),
-                join_group::Item::Part => None,
+                join_group::Item::Leader(_) | join_group::Item::Part => None,
             },
         );
     items.collect()

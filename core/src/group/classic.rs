@@ -21,10 +21,10 @@ impl Control<'_> {
             return Ok(()); // an answer to the membership before
         }
         match ErrorCode(error) {
-            ErrorCode::NONE => group.session_ends = sent.after(self.config.session_timeout),
+            ErrorCode::NONE => group.is_known_until(sent.after(self.config.session_timeout)),
             ErrorCode::REBALANCE_IN_PROGRESS => {
                 info!("group: rebalance");
-                group.session_ends = sent.after(self.config.session_timeout);
+                group.is_known_until(sent.after(self.config.session_timeout));
                 group.rejoin = true;
             }
             ErrorCode::ILLEGAL_GENERATION => self.lose_membership(false),
@@ -75,6 +75,10 @@ impl Control<'_> {
                 self.begin_claims();
                 Ok(())
             }
+            join_group::Item::Leader(led) => {
+                self.state.group.led = led;
+                Ok(())
+            }
             join_group::Item::MemberId("") => Ok(()),
             join_group::Item::MemberId(id) => {
                 let kept = self.state.group.set_member_id(id);
@@ -109,12 +113,22 @@ impl Control<'_> {
         let code = ErrorCode(self.inbox(CONTROL).error);
         let have = self.memory.len();
         let names = self.names.len();
-        let State { group, cluster, .. } = &mut *self.state;
+        let State { group, cluster, slots_used, .. } = &mut *self.state;
         group.phase = Phase::Out;
         group.session_ends = now.after(self.config.session_timeout);
+        let known = now < group.known_until;
+        if matches!(code, ErrorCode::NONE | ErrorCode::REBALANCE_IN_PROGRESS) {
+            group.known_until = group.session_ends;
+        }
         match code {
             ErrorCode::NONE if group.assignor == 0 => {
                 self.give_up(Api::JoinGroup, ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
+            }
+            // A group with a leader knows its members. One with members of KIP-848 in it has none, and takes any id, also of one
+            // that it has thrown out: others may have had what we have, and what we commit of it would count
+            ErrorCode::NONE if !group.led && !known && *slots_used > 0 => {
+                self.lose_membership(false);
+                Ok(())
             }
             ErrorCode::NONE => {
                 let others = group.members > 1;
@@ -229,7 +243,7 @@ impl Control<'_> {
             }
             (group.phase, group.synced, group.members) = (Phase::Stable, true, 0);
             group.heartbeat_at = now.after(self.config.heartbeat_interval);
-            group.session_ends = now.after(self.config.session_timeout);
+            group.is_known_until(now.after(self.config.session_timeout));
             group.job.done();
             commit.auto_at = Instant::from_millis(0);
             return Ok(());

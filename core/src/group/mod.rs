@@ -96,6 +96,8 @@ pub(crate) struct Group {
     postponed: bool,
     /// The assignment names topics that are not subscribed.
     strange: bool,
+    /// The group has a leader, by the last answer to JoinGroup.
+    led: bool,
     /// How many partitions are remembered behind the assigned ones: who leads them, which of them we had, and which are
     /// [`Slot::GIVEN`] by an assignment that is not taken yet.
     pub cached: u16,
@@ -129,6 +131,8 @@ pub(crate) struct Group {
     pub heartbeat_at: Instant,
     /// Without an answer until then the membership is over.
     pub session_ends: Instant,
+    /// The same by what the coordinator has said of the membership, whatever it may have held since. Not above `session_ends`.
+    known_until: Instant,
     /// The last `poll`.
     pub polled: Instant,
     pub handover_ends: Instant,
@@ -163,6 +167,7 @@ impl Group {
         leads: false,
         postponed: false,
         strange: false,
+        led: false,
         members: 0,
         memory_used: 0,
         memory_needed: 0,
@@ -178,6 +183,7 @@ impl Group {
         job: Job::NEW,
         heartbeat_at: Instant::from_millis(0),
         session_ends: Instant::from_millis(0),
+        known_until: Instant::from_millis(0),
         polled: Instant::from_millis(0),
         handover_ends: Instant::from_millis(0),
     };
@@ -202,6 +208,11 @@ impl Group {
             Phase::Syncing | Phase::Returning | Phase::Stable => self.generation,
             _ => -1,
         }
+    }
+
+    /// The coordinator has said that we are a member.
+    pub(super) fn is_known_until(&mut self, end: Instant) {
+        (self.session_ends, self.known_until) = (end, end);
     }
 
     pub(super) fn set_member_id(&mut self, id: &str) -> Result<(), Capacity> {

@@ -137,7 +137,7 @@ impl Control<'_> {
         match code {
             ErrorCode::NONE => {
                 (group.phase, group.synced) = (Phase::Stable, true);
-                group.session_ends = sent.after(self.config.session_timeout);
+                group.is_known_until(sent.after(self.config.session_timeout));
                 group.job.done();
             }
             ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID => {

@@ -1,5 +1,6 @@
 //! JoinGroup v5..v3 (JoinGroupRequest/Response.json) and the Subscription inside it (ConsumerProtocolSubscription.json).
-//! Members are listed to the leader only, so a list that is not empty says "you lead": the leader's name is passed over.
+//! Members are listed to the leader only, so a list that is not empty says "you lead": of the leader's name it only matters whether
+//! there is one.
 //! Other people's subscriptions may hold anything: one that does not parse counts as empty, and never harms the answer.
 use super::answer::{Progress, END};
 #[cfg(feature = "group-sticky")]
@@ -17,6 +18,8 @@ pub(crate) enum Item<'a> {
     },
     /// The one that the group has chosen; empty if it is none of ours.
     Assignor(&'a str),
+    /// Whether somebody leads: nobody does where the broker assigns, with members of KIP-848 in the group.
+    Leader(bool),
     /// Our own id.
     MemberId(&'a str),
     /// How many members the leader is told of.
@@ -62,7 +65,7 @@ pub(crate) fn item<'a>(p: &mut Progress, version: i16, claims: bool, i: Bytes<'a
         LEADER => string_length
             .map(|leader| {
                 (p.skip, p.part) = (leader, MEMBER_ID);
-                Item::Part
+                Item::Leader(leader > 0)
             })
             .parse(i),
         MEMBER_ID => string

@@ -12,3 +12,4 @@ mod saved;
 mod scenarios;
 mod smoke;
 mod told;
+mod unreachable;
