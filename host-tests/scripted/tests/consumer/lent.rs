@@ -594,27 +594,3 @@ fn partitions_are_given_up_by_who_is_always_busy() {
         cluster.run(vec![Box::pin(first), Box::pin(second)]);
     }
 }
-
-/// Metadata that takes longer than is waited for it is waited for longer, not again and again.
-#[test]
-fn slow_metadata_does_not_hold_up_who_is_always_busy() {
-    let cluster = Cluster::new(1);
-    let topic = cluster.topic("t", 1);
-    topic.append(0, batch().fill(1, 10));
-    cluster.delay(Api::Metadata, 1_500, usize::MAX);
-    let mut consumer = busy(&cluster, 1, CONFIG.metadata_max_age(Duration::from_secs(60)));
-    consumer.assign(&[partition(0)]).unwrap();
-    let mut waited = 0;
-    cluster.block_on(async {
-        while cluster.millis() < 300_000 {
-            let start = cluster.millis();
-            if let Event::Records(mut records) = consumer.poll().await.unwrap() {
-                waited += cluster.millis() - start;
-                assert!(records.next().is_some());
-                topic.append(0, batch().fill(1, 10));
-                records.keep_alive(sleep(&cluster, 2_000)).await;
-            }
-        }
-    });
-    assert!(waited <= 10_000, "{waited} ms");
-}
