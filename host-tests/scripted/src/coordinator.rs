@@ -131,7 +131,7 @@ impl State {
             }
         }
         let now = self.now;
-        let due = self.ticking().filter(|(_, group)| group.next_event(&self.settings).is_some_and(|at| at <= now));
+        let due = self.ticking().filter(|(_, group)| group.next_event().is_some_and(|at| at <= now));
         let due: Vec<String> = due.map(|(name, _)| name.clone()).collect();
         for group in &due {
             self.turn(group, Group::advance);
@@ -142,6 +142,6 @@ impl State {
     pub(crate) fn next_group_event(&self) -> Option<u64> {
         let later = self.coordinators.values().flat_map(|known| [known.found_from, known.loaded_from]);
         let later = later.filter(|&at| at > self.now);
-        self.ticking().filter_map(|(_, group)| group.next_event(&self.settings)).chain(later).min()
+        self.ticking().filter_map(|(_, group)| group.next_event()).chain(later).min()
     }
 }

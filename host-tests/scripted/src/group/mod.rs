@@ -131,7 +131,7 @@ impl Group {
         } else if let Some(group) = ConsumerGroup::of_classic(self.generation, &self.members, turn) {
             for member in std::mem::take(&mut self.members) {
                 let (join, sync) = (member.awaiting_join, member.awaiting_sync);
-                let again = Joined::error(REBALANCE_IN_PROGRESS, "");
+                let again = Joined::error(REBALANCE_IN_PROGRESS, &member.id);
                 turn.replies.extend(join.map(|call| (call, Reply::Join(again))));
                 turn.replies.extend(sync.map(|call| (call, Reply::Sync(REBALANCE_IN_PROGRESS, vec![]))));
             }
@@ -196,7 +196,7 @@ impl Group {
 
     /// SyncGroup: a follower waits for the leader's one, everybody else is answered at once.
     pub(crate) fn sync(&mut self, call: Call, request: &crate::apis::SyncGroupRequest, turn: &mut Turn) {
-        if let Some(consumer) = &self.consumer {
+        if let Some(consumer) = &mut self.consumer {
             let answer = consumer.classic_sync(&request.member_id, request.generation_id, turn);
             let (code, assignment) = answer.map_or_else(|code| (code, vec![]), |assignment| (0, assignment));
             return turn.replies.push((call, Reply::Sync(code, assignment)));
@@ -308,9 +308,9 @@ impl Group {
         }
     }
 
-    pub(crate) fn next_event(&self, settings: &Settings) -> Option<u64> {
+    pub(crate) fn next_event(&self) -> Option<u64> {
         let members = self.members.iter().filter_map(Member::expires);
-        let consumer = self.consumer.as_ref().and_then(|group| group.next_event(settings.assignment_interval_ms));
+        let consumer = self.consumer.as_ref().and_then(|group| group.next_event());
         let members = members.chain(consumer);
         members.chain(self.pending.values().copied()).chain(self.join_deadline).chain(self.sync_deadline).min()
     }

@@ -37,6 +37,10 @@ pub(super) struct Member {
     revoked_by: Option<u64>,
     /// The last JoinGroup of a member of the classic protocol.
     pub(super) classic: Option<JoinGroupRequest>,
+    /// When the next one must be here, once it was told so.
+    join_by: Option<u64>,
+    /// When the SyncGroup after it must be here.
+    sync_by: Option<u64>,
 }
 
 impl Member {
@@ -57,6 +61,8 @@ impl Member {
             session_ends: 0,
             revoked_by: None,
             classic: None,
+            join_by: None,
+            sync_by: None,
         }
     }
 
@@ -71,7 +77,35 @@ impl Member {
     }
 
     pub(super) fn expires(&self) -> u64 {
-        self.revoked_by.map_or(self.session_ends, |by| by.min(self.session_ends))
+        let timeouts = [self.revoked_by, self.join_by, self.sync_by];
+        timeouts.into_iter().flatten().fold(self.session_ends, u64::min)
+    }
+
+    /// A classic member is told to join again.
+    pub(super) fn must_join(&mut self, now: u64) {
+        self.join_by.get_or_insert(now + self.rebalance_ms);
+    }
+
+    /// Its JoinGroup is here.
+    pub(super) fn has_joined(&mut self, now: u64) {
+        (self.join_by, self.sync_by) = (None, Some(now + self.rebalance_ms));
+    }
+
+    /// Its SyncGroup, too.
+    pub(super) fn has_synced(&mut self) {
+        self.sync_by = None;
+    }
+
+    /// It speaks the newer protocol from now on.
+    pub(super) fn leave_classic(&mut self) {
+        (self.classic, self.join_by, self.sync_by) = (None, None, None);
+    }
+
+    /// Another node has read the group, and knows no time from before.
+    pub(super) fn load(&mut self, now: u64, session_ms: u64) {
+        self.refresh(now, session_ms);
+        (self.join_by, self.sync_by) = (None, None);
+        self.revoked_by = self.revoked_by.map(|_| now + self.rebalance_ms);
     }
 
     pub(super) fn leave_for_a_while(&mut self) {
@@ -164,7 +198,8 @@ impl Member {
         if self.epoch != before {
             self.previous_epoch = before;
         }
-        self.since.retain(|partition, _| self.assigned.contains(partition));
+        let held = self.held();
+        self.since.retain(|partition, _| held.contains(partition));
         for partition in &self.assigned {
             self.since.entry(*partition).or_insert(self.epoch);
         }

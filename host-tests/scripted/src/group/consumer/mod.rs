@@ -10,7 +10,7 @@ mod assignor;
 mod classic;
 mod member;
 
-use super::Turn;
+use super::{Turn, ILLEGAL_GENERATION};
 use crate::apis::ConsumerGroupHeartbeatRequest;
 use assignor::Assignor;
 use member::{Member, State};
@@ -48,7 +48,6 @@ pub(crate) struct Beat {
     pub(crate) assignment: Option<BTreeSet<IdPartition>>,
 }
 
-#[derive(Default)]
 pub(crate) struct ConsumerGroup {
     pub(crate) epoch: i32,
     members: Vec<Member>,
@@ -57,6 +56,20 @@ pub(crate) struct ConsumerGroup {
     target_made: Option<u64>,
     /// Subscribed topics as the group epoch knows them.
     topics: Catalog,
+}
+
+impl Default for ConsumerGroup {
+    fn default() -> Self {
+        ConsumerGroup {
+            // 2 once it has a member
+            epoch: 1,
+            members: vec![],
+            target_epoch: 0,
+            target: BTreeMap::new(),
+            target_made: None,
+            topics: Catalog::new(),
+        }
+    }
 }
 
 impl ConsumerGroup {
@@ -94,10 +107,10 @@ impl ConsumerGroup {
             id = turn.random.uuid().replace('-', "")[..22].into();
         }
         let (at, joined) = self.find(&id, request, turn)?;
-        self.members[at].classic = None;
         if request.member_epoch > 0 {
             self.members[at].validate(request.member_epoch, request.owned().as_ref())?;
         }
+        self.members[at].leave_classic();
         let subscribed = self.members[at].subscribe(request, regex, turn);
         self.look_at_topics(joined || subscribed, turn);
         self.make_target(turn);
@@ -188,13 +201,9 @@ impl ConsumerGroup {
         }
     }
 
-    fn target_due(&self, interval_ms: u64) -> Option<u64> {
-        let due = self.target_made.map_or(0, |made| made + interval_ms);
-        (self.target_epoch < self.epoch && !self.members.is_empty()).then_some(due)
-    }
-
     fn make_target(&mut self, turn: &Turn) {
-        if self.target_due(turn.settings.assignment_interval_ms).is_none_or(|due| due > turn.now) {
+        let due = self.target_made.map_or(0, |made| made + turn.settings.assignment_interval_ms);
+        if self.target_epoch == self.epoch || due > turn.now {
             return;
         }
         let subscriptions: Vec<(&str, BTreeSet<IdPartition>)> = self
@@ -232,22 +241,20 @@ impl ConsumerGroup {
         self.members[at].reconcile(self.target_epoch, target, owned, &taken, turn.now);
     }
 
-    /// Timeouts that have passed, and a target that is due.
+    /// Timeouts that have passed. A target that is due waits for somebody to ask.
     pub(crate) fn advance(&mut self, turn: &Turn) {
         while let Some(at) = self.members.iter().position(|member| member.expires() <= turn.now) {
             self.remove(at);
         }
-        self.make_target(turn);
     }
 
-    pub(crate) fn next_event(&self, interval_ms: u64) -> Option<u64> {
-        let members = self.members.iter().map(Member::expires);
-        members.chain(self.target_due(interval_ms)).min()
+    pub(crate) fn next_event(&self) -> Option<u64> {
+        self.members.iter().map(Member::expires).min()
     }
 
     /// Another node has read the group: everybody's session begins anew.
     pub(crate) fn load(&mut self, now: u64, session_ms: u64) {
-        self.members.iter_mut().for_each(|member| member.refresh(now, session_ms));
+        self.members.iter_mut().for_each(|member| member.load(now, session_ms));
     }
 
     /// OffsetCommit (KIP-1251: an epoch from when the partition was assigned on is as good as the current one).
@@ -255,17 +262,16 @@ impl ConsumerGroup {
         if epoch < 0 && self.members.is_empty() {
             return Ok(CommitRule::Any);
         }
-        let at = self.position(member_id).ok_or(UNKNOWN_MEMBER_ID)?;
-        let member = &self.members[at];
-        let stale = match member.classic {
-            Some(_) => super::ILLEGAL_GENERATION,
+        let member = &self.members[self.position(member_id).ok_or(UNKNOWN_MEMBER_ID)?];
+        let stale = match &member.classic {
+            Some(_) => ILLEGAL_GENERATION,
             None if version < 9 => return Err(super::UNSUPPORTED_VERSION),
             None => STALE_MEMBER_EPOCH,
         };
         match epoch.cmp(&member.epoch) {
             std::cmp::Ordering::Equal => Ok(CommitRule::Any),
             std::cmp::Ordering::Greater => Err(stale),
-            std::cmp::Ordering::Less => Ok(CommitRule::AssignedBy(member.since.clone(), epoch, stale)),
+            std::cmp::Ordering::Less => Ok(CommitRule::AssignedBy { since: member.since.clone(), epoch, stale }),
         }
     }
 
@@ -283,14 +289,20 @@ impl ConsumerGroup {
 /// Of which partitions a commit is taken.
 pub(crate) enum CommitRule {
     Any,
-    /// Those that the member was given at this epoch or before; for others this code.
-    AssignedBy(BTreeMap<IdPartition, i32>, i32, i16),
+    /// Those that the member was given at this epoch or before, and has not let go; others are answered with `stale`.
+    AssignedBy {
+        since: BTreeMap<IdPartition, i32>,
+        epoch: i32,
+        stale: i16,
+    },
 }
 
 impl CommitRule {
     pub(crate) fn check(&self, partition: IdPartition) -> Result<(), i16> {
         match self {
-            CommitRule::AssignedBy(since, epoch, stale) if since.get(&partition).is_none_or(|since| since > epoch) => {
+            CommitRule::AssignedBy { since, epoch, stale }
+                if since.get(&partition).is_none_or(|since| since > epoch) =>
+            {
                 Err(*stale)
             }
             _ => Ok(()),
