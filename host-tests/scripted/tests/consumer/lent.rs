@@ -584,11 +584,12 @@ fn partitions_are_given_up_by_who_is_always_busy() {
             other.subscribe(&["t"]).unwrap();
             while !done.get() {
                 let (mut tired, mut poll) = (std::pin::pin!(sleep(&cluster, 1_000)), std::pin::pin!(other.poll()));
-                poll_fn(|cx| match poll.as_mut().poll(cx) {
-                    Poll::Ready(event) => Poll::Ready(assert!(event.is_ok())),
-                    Poll::Pending => tired.as_mut().poll(cx),
+                let fine = poll_fn(|cx| match poll.as_mut().poll(cx) {
+                    Poll::Ready(event) => Poll::Ready(event.is_ok()),
+                    Poll::Pending => tired.as_mut().poll(cx).map(|()| true),
                 })
                 .await;
+                assert!(fine);
             }
         };
         cluster.run(vec![Box::pin(first), Box::pin(second)]);
