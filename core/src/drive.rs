@@ -223,9 +223,15 @@ impl Control<'_> {
             }
         }
         if streams && reads && !lent && self.delays_another() {
-            next = next.min(self.state.silent_since.after(STALL));
+            next = next.min(self.stalls_at(owner));
         }
         next
+    }
+
+    /// From then on the window's answer stalls: a link may be slower than we thought, so each time that is longer.
+    fn stalls_at(&self, owner: usize) -> Instant {
+        let stalls = self.link(owner).map_or(0, |link| link.stalls.min(5));
+        self.state.silent_since.after(STALL.saturating_mul(1 << stalls))
     }
 
     /// Another fetch connection's answer has begun, too.
@@ -523,7 +529,10 @@ fn stream<T: Transport + ?Sized>(
                 link.deadline = deadline;
             }
         }
-        let stalls = c.delays_another() && now >= c.state.silent_since.after(STALL);
+        let stalls = c.delays_another() && now >= c.stalls_at(owner);
+        if let Some(link) = c.link_mut(owner).filter(|_| stalls) {
+            link.stalls = link.stalls.saturating_add(1);
+        }
         if stalls || c.link(owner).is_some_and(|link| now >= link.deadline) {
             return Err(c.broken(Broken::Timeout));
         }
@@ -554,6 +563,7 @@ fn finish(c: &mut Control<'_>, owner: usize, now: Instant) {
     if let Some(link) = c.link_mut(owner) {
         link.answered(deadline);
         link.failures = 0;
+        link.stalls = link.stalls.saturating_sub(1);
         if barren && link.is_idle() {
             // an error, a throttle, a redirection: such answers come at once, every time
             link.not_before = link.not_before.max(pause);

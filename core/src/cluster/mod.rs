@@ -55,8 +55,10 @@ pub(crate) struct Cluster {
     named: bool,
     /// Leaders were missing from the table, and all brokers are being asked for again.
     again: bool,
-    /// Topics of the last Metadata were not noted, as records were lent, or an id has to be.
-    pub unnoted: bool,
+    /// A topic of the Metadata that is being read could not be noted, as records were lent.
+    missed: bool,
+    /// Answers in a row that could not be noted; also 1 while the id of a topic has to be.
+    pub unnoted: u8,
     /// What is to be reported: code, the topic's entry.
     report: i16,
     report_topic: u16,
@@ -94,7 +96,8 @@ impl Cluster {
         contacted: false,
         named: false,
         again: false,
-        unnoted: false,
+        missed: false,
+        unnoted: 0,
         refresh_at: Instant::from_millis(0),
         unknown_since: Instant::from_millis(0),
         report: 0,
@@ -277,13 +280,14 @@ impl Control<'_> {
                 self.state.cluster.nodes.unlist();
                 #[cfg(feature = "group")]
                 self.forget_leaders();
-                self.state.cluster.named = false;
+                (self.state.cluster.named, self.state.cluster.missed) = (false, false);
             }
             metadata::Item::Broker { id, host, port } => {
                 self.note_node(id, host, port);
                 self.state.cluster.named = true;
             }
             metadata::Item::Topic { error, name, id, partitions } => {
+                self.state.cluster.missed |= !self.names.is_exclusive();
                 #[cfg(feature = "group-consumer")]
                 self.note_topic_id(name, id, now);
                 let _ = id;
@@ -415,9 +419,9 @@ impl Control<'_> {
                 .any(|at| strings::flags(&self.names, at) & topic::KNOWN == 0);
         #[cfg(feature = "group-consumer")]
         let unknown = unknown || self.wants_topic_ids();
-        let unnoted = !self.names.is_exclusive();
         let cluster = &mut self.state.cluster;
-        cluster.unnoted = unnoted;
+        let unnoted = core::mem::take(&mut cluster.missed);
+        cluster.unnoted = if unnoted { cluster.unnoted.saturating_add(1) } else { 0 };
         if !unknown {
             cluster.unknown_since = Instant::from_millis(0);
         }

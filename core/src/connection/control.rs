@@ -169,7 +169,7 @@ impl Control<'_> {
     }
 }
 
-/// An answer for which nothing is lent takes no longer, unless its broker is gone.
+/// An answer for which nothing is lent takes no longer, unless its broker is gone. Twice as long after each that did.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Control<'_> {
@@ -179,13 +179,13 @@ impl Control<'_> {
         let link = self.links.first().filter(|_| matches!(op, Op::Event));
         let Some(link) = link else { return Instant::from_millis(0) };
         let counts = match Api::from_key(link.awaiting().api) {
-            Some(Api::Metadata) => self.state.cluster.unnoted,
+            Some(Api::Metadata) => self.state.cluster.unnoted > 0,
             #[cfg(feature = "group-consumer")]
             Some(Api::ConsumerGroupHeartbeat) => self.brings_names(),
             _ => false,
         };
         if counts {
-            link.sent_at.after(PATIENCE)
+            link.sent_at.after(PATIENCE.saturating_mul(1 << self.state.cluster.unnoted.min(5)))
         } else {
             Instant::from_millis(0)
         }

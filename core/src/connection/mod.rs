@@ -57,6 +57,8 @@ pub(crate) struct Link {
     pub starved: u8,
     /// The Fetch that is out waits as long as any may: it left while no leader waited for the connection.
     pub patient: bool,
+    /// Answers given up in a row, as they stalled while another one waited.
+    pub stalls: u8,
     /// In a row.
     pub failures: u16,
     /// Bytes of the request in `tx`, and how many of them are sent.
@@ -107,6 +109,7 @@ impl Link {
         visited: false,
         starved: 0,
         patient: false,
+        stalls: 0,
         tx: [0; SEND_BUFFER],
     };
 

@@ -111,7 +111,9 @@ impl Control<'_> {
         // neither a waiting Fetch nor an answer that nobody wants delays anything: the connection is given up for what is wanted of
         // this broker, or for a leader that waits
         let holds = if answered { in_the_way } else { waits };
-        let next = if demand.is_delayed() { Some(node) } else { shared.filter(|_| answered || patient) };
+        let delayed = demand.is_delayed();
+        // (who is given up has had its turn: it is the other leader's, or seeks without end would keep the connection)
+        let next = shared.filter(|_| answered || patient || delayed).or(Some(node).filter(|_| delayed));
         if let Some(next) = next.filter(|_| holds) {
             self.restart(index, next, net, now);
             return Ok(());

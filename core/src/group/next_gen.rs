@@ -232,6 +232,7 @@ impl Control<'_> {
         self.forget_given();
         let group = &mut self.state.group;
         (group.next.takes, group.next.ask) = (false, true);
+        self.state.cluster.unnoted = self.state.cluster.unnoted.saturating_add(1);
     }
 
     /// The answer may name topics that are to be noted.
@@ -283,10 +284,10 @@ impl Control<'_> {
             return Err(self.full(capacity));
         }
         group.synced = true;
+        cluster.unnoted = group.next.unresolved.into();
         if group.next.unresolved {
             cluster.metadata.want();
             cluster.metadata.not_before = now;
-            cluster.unnoted = true;
         }
         Ok(())
     }

@@ -512,37 +512,86 @@ fn a_large_record_keeps_its_offset_when_its_connection_breaks() {
 /// that says which one it is.
 #[test]
 fn a_new_topic_of_the_pattern_is_taken_by_who_is_always_busy() {
-    let cluster = Cluster::new(1);
-    let topic = cluster.topic("t", 1);
-    topic.append(0, batch().fill(1, 10));
-    for api in [Api::Metadata, Api::ConsumerGroupHeartbeat] {
-        cluster.delay(api, 100, usize::MAX);
-    }
-    let config = CONFIG.group_id("g").group_protocol(GroupProtocol::Consumer);
-    let mut consumer: Consumer<'_, Async<Net>> =
-        Consumer::new(Storage::boxed(8, 2, 4096), config, cluster.net(2), SEED).unwrap();
-    consumer.subscribe_pattern("t.*").unwrap();
-    let sleep = |millis| {
-        let (mut clock, until) = (cluster.net(1), cluster.now().after(Duration::from_millis(millis)));
-        poll_fn(move |cx| clock.poll_until(cx, until))
-    };
-    cluster.at(8_000, |cluster| {
-        cluster.topic("t2", 1).append(0, batch().fill(1, 10));
-    });
-    cluster.block_on(async {
-        for _ in 0..1_000 {
-            match consumer.poll().await.unwrap() {
-                Event::Records(records) if records.topic() == "t2" => return,
-                Event::Records(mut records) => {
-                    assert!(records.next().is_some());
-                    assert!(cluster.millis() < 30_000, "no record of the new topic");
-                    topic.append(0, batch().fill(1, 10));
-                    records.keep_alive(sleep(300)).await;
-                }
-                Event::Lost(_) => panic!("the member left"),
-                _ => {}
-            }
+    for (answer, work) in [(100, 300), (1_500, 3_000)] {
+        let cluster = Cluster::new(1);
+        let topic = cluster.topic("t", 1);
+        topic.append(0, batch().fill(1, 10));
+        for api in [Api::Metadata, Api::ConsumerGroupHeartbeat] {
+            cluster.delay(api, answer, usize::MAX);
         }
-        panic!("no record of the new topic");
-    });
+        let mut consumer = busy(&cluster, 1, CONFIG);
+        consumer.subscribe_pattern("t.*").unwrap();
+        cluster.at(20_000, |cluster| {
+            cluster.topic("t2", 1).append(0, batch().fill(1, 10));
+        });
+        cluster.block_on(async {
+            loop {
+                match consumer.poll().await.unwrap() {
+                    Event::Records(records) if records.topic() == "t2" => return,
+                    Event::Records(mut records) => {
+                        assert!(records.next().is_some());
+                        assert!(cluster.millis() < 60_000, "no record of the new topic");
+                        topic.append(0, batch().fill(1, 10));
+                        records.keep_alive(sleep(&cluster, work)).await;
+                    }
+                    Event::Lost(_) => panic!("the member left"),
+                    _ => {}
+                }
+            }
+        });
+    }
+}
+
+fn busy(cluster: &Cluster, seed: u8, config: Config<'static>) -> Consumer<'static, Async<Net>> {
+    let config = config.group_id("g").group_protocol(GroupProtocol::Consumer);
+    Consumer::new(Storage::boxed(8, 2, 4096), config, cluster.net(2), Seed::new([seed; 32])).unwrap()
+}
+
+async fn sleep(cluster: &Cluster, millis: u64) {
+    let (mut clock, until) = (cluster.net(1), cluster.now().after(Duration::from_millis(millis)));
+    poll_fn(move |cx| clock.poll_until(cx, until)).await;
+}
+
+/// The heartbeat that says so comes while records are lent. Whoever does not give up in time is thrown out.
+#[test]
+fn partitions_are_given_up_by_who_is_always_busy() {
+    for answer in [100, 1_500] {
+        let cluster = Cluster::new(1);
+        let topic = cluster.topic("t", 2);
+        topic.append(0, batch().fill(1, 10)).append(1, batch().fill(1, 10));
+        cluster.delay(Api::ConsumerGroupHeartbeat, answer, usize::MAX);
+        cluster.time_limit(200_000);
+        let config = CONFIG.max_poll_interval(Duration::from_secs(60));
+        let (mut consumer, mut other) = (busy(&cluster, 1, config), busy(&cluster, 2, config));
+        consumer.subscribe_pattern("t.*").unwrap();
+        let done = std::cell::Cell::new(false);
+        let first = async {
+            loop {
+                match consumer.poll().await.unwrap() {
+                    Event::Records(mut records) => {
+                        assert!(records.next().is_some());
+                        topic.append(records.topic_partition().partition, batch().fill(1, 10));
+                        records.keep_alive(sleep(&cluster, 3_000)).await;
+                    }
+                    Event::Revoked(_) => return done.set(true),
+                    Event::Lost(_) => panic!("the membership is lost after {} ms, {answer}", cluster.millis()),
+                    _ => {}
+                }
+            }
+        };
+        let second = async {
+            sleep(&cluster, 20_000).await;
+            other.subscribe(&["t"]).unwrap();
+            while !done.get() {
+                let (mut tired, mut poll) = (std::pin::pin!(sleep(&cluster, 1_000)), std::pin::pin!(other.poll()));
+                let fine = poll_fn(|cx| match poll.as_mut().poll(cx) {
+                    Poll::Ready(event) => Poll::Ready(event.is_ok()),
+                    Poll::Pending => tired.as_mut().poll(cx).map(|()| true),
+                })
+                .await;
+                assert!(fine);
+            }
+        };
+        cluster.run(vec![Box::pin(first), Box::pin(second)]);
+    }
 }

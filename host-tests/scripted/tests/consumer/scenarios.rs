@@ -288,6 +288,28 @@ fn a_long_poll_delays_no_other_leader() {
     }
 }
 
+/// The application takes a few records of one leader's partition and goes on somewhere else in it, again and again.
+#[test]
+fn seeks_in_one_partition_starve_no_other_leader() {
+    let cluster = cluster(2);
+    let topic = cluster.topic("t", 2);
+    (0..40).for_each(|_| {
+        topic.append(0, batch().fill(100, 100));
+    });
+    topic.append(1, batch().fill(5, 10));
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, CONFIG);
+    let [first, second] = [0, 1].map(|partition| TopicPartition::new("t", partition));
+    client.assign(&[first, second]);
+    for sought in 0..10 {
+        match client.next_before(60_000).expect("an event").unwrap() {
+            Seen::Records(_, 1, _) => return,
+            Seen::Records(_, 0, _) => client.control().seek(first, sought * 7).unwrap(),
+            _ => {}
+        }
+    }
+    panic!("nothing of the other leader in {} Fetches", cluster.count(Api::Fetch));
+}
+
 #[test]
 fn a_long_answer_delays_nobody() {
     for (weather, what) in [Weather::Fair, Weather::Cancelled]

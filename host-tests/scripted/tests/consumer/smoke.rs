@@ -1,10 +1,11 @@
 //! The consumer and the cluster together: each front end once, in good and in bad weather.
 use nanokafka::{
-    Assignor, Async, Blocking, Config, Consumer, Event, Instant, OffsetReset, Seed, Storage, Superloop, TopicPartition,
+    Assignor, Async, Blocking, Config, ConnectionId, Consumer, Event, Instant, OffsetReset, Seed, Storage, Superloop,
+    TopicPartition, Transport, TransportError,
 };
 use nanokafka_scripted::{batch, record, Api, Chaos, Cluster, Net, Partition, Profile, Record};
 use std::collections::BTreeSet;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// Of random trouble.
@@ -362,5 +363,88 @@ fn a_large_record_is_read_however_long_each_chunk_takes() {
             }
         };
         assert_eq!(read, 10_000);
+    }
+}
+
+/// So many bytes arrive in each round trip.
+struct Far {
+    net: Net,
+    round_trip: u64,
+    buffer: usize,
+    left: [usize; 3],
+    next: [u64; 3],
+}
+
+impl Transport for Far {
+    fn connections(&self) -> usize {
+        self.net.connections()
+    }
+    fn poll_connect(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        host: &str,
+        port: u16,
+    ) -> Poll<Result<(), TransportError>> {
+        self.net.poll_connect(cx, id, host, port)
+    }
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        bytes: &mut [u8],
+    ) -> Poll<Result<usize, TransportError>> {
+        let (at, now) = (id.index(), self.net.cluster().millis());
+        if self.left[at] == 0 && now >= self.next[at] {
+            self.left[at] = self.buffer;
+        }
+        if self.left[at] == 0 {
+            return Poll::Pending;
+        }
+        let room = bytes.len().min(self.left[at]);
+        let read = self.net.poll_read(cx, id, &mut bytes[..room]);
+        if let Poll::Ready(Ok(n)) = read {
+            self.left[at] -= n;
+            self.next[at] = now + self.round_trip;
+        }
+        read
+    }
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: ConnectionId,
+        bytes: &[u8],
+    ) -> Poll<Result<usize, TransportError>> {
+        self.net.poll_write(cx, id, bytes)
+    }
+    fn poll_close(&mut self, cx: &mut Context<'_>, id: ConnectionId) -> Poll<()> {
+        self.net.poll_close(cx, id)
+    }
+    fn abort(&mut self, id: ConnectionId) {
+        (self.left[id.index()], self.next[id.index()]) = (0, 0);
+        self.net.abort(id);
+    }
+}
+
+/// An answer is given up when it is silent for a second while another one waits, but not for ever.
+#[test]
+fn a_round_trip_longer_than_a_stall_keeps_two_leaders_going() {
+    for (round_trip, buffer) in [(800, 536), (1_200, 536), (1_600, 1_072)] {
+        let cluster = Cluster::new(2);
+        cluster.configure(|settings| settings.latency_ms = round_trip / 2);
+        let topic = cluster.topic("t", 2);
+        topic.append(0, batch().fill(30, 100)).append(1, batch().fill(30, 100));
+        let mut net = Far { net: cluster.net(3), round_trip, buffer, left: [0; 3], next: [0; 3] };
+        let mut consumer = Consumer::<Superloop>::new(Storage::boxed(2, 3, 4096), config(), Superloop, SEED).unwrap();
+        consumer.assign(&[0, 1].map(|partition| TopicPartition::new("t", partition))).unwrap();
+        let mut seen = 0;
+        while seen < 60 {
+            assert!(cluster.millis() < 60_000, "{seen} records, {round_trip} ms");
+            match consumer.poll(cluster.now(), &mut net) {
+                Ok(Some(Event::Records(records))) => seen += records.count(),
+                Ok(Some(_)) | Err(_) => {}
+                Ok(None) => _ = cluster.advance(10),
+            }
+        }
     }
 }
