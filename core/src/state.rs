@@ -68,8 +68,14 @@ pub(crate) struct State {
     pub lent_slot: u16,
     /// The slot after the last that brought records: the next Fetch begins there.
     pub first_slot: u16,
+    /// The group has a leader, by the last answer to JoinGroup.
+    #[cfg(feature = "group")]
+    pub led: bool,
     /// What a superloop has asked and goes on asking; 0 nothing.
     pub question: u32,
+    /// `session_ends` by what the coordinator has said of the membership, whatever it may have held since: the low 32 bits.
+    #[cfg(feature = "group")]
+    pub known_until: u32,
     pub stream: Stream,
     /// Of the control connection, and of the window.
     pub inboxes: [Inbox; 2],
@@ -161,6 +167,10 @@ impl State {
         polled: false,
         awaited: false,
         question: 0,
+        #[cfg(feature = "group")]
+        known_until: 0,
+        #[cfg(feature = "group")]
+        led: false,
         lent_slot: 0,
         lent_judged: false,
         first_slot: 0,

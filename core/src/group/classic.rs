@@ -21,11 +21,11 @@ impl Control<'_> {
             return Ok(()); // an answer to the membership before
         }
         match ErrorCode(error) {
-            ErrorCode::NONE => group.is_known_until(sent.after(self.config.session_timeout)),
+            ErrorCode::NONE => self.state.is_known_until(sent.after(self.config.session_timeout)),
             ErrorCode::REBALANCE_IN_PROGRESS => {
                 info!("group: rebalance");
-                group.is_known_until(sent.after(self.config.session_timeout));
                 group.rejoin = true;
+                self.state.is_known_until(sent.after(self.config.session_timeout));
             }
             ErrorCode::ILLEGAL_GENERATION => self.lose_membership(false),
             ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
@@ -76,7 +76,7 @@ impl Control<'_> {
                 Ok(())
             }
             join_group::Item::Leader(led) => {
-                self.state.group.led = led;
+                self.state.led = led;
                 Ok(())
             }
             join_group::Item::MemberId("") => Ok(()),
@@ -113,20 +113,19 @@ impl Control<'_> {
         let code = ErrorCode(self.inbox(CONTROL).error);
         let have = self.memory.len();
         let names = self.names.len();
-        let State { group, cluster, slots_used, .. } = &mut *self.state;
-        group.phase = Phase::Out;
-        group.session_ends = now.after(self.config.session_timeout);
-        let known = now < group.known_until;
+        let (known, session_ends) = (self.state.is_known(now), now.after(self.config.session_timeout));
         if matches!(code, ErrorCode::NONE | ErrorCode::REBALANCE_IN_PROGRESS) {
-            group.known_until = group.session_ends;
+            self.state.is_known_until(session_ends);
         }
+        let State { group, cluster, slots_used, led, .. } = &mut *self.state;
+        (group.phase, group.session_ends) = (Phase::Out, session_ends);
         match code {
             ErrorCode::NONE if group.assignor == 0 => {
                 self.give_up(Api::JoinGroup, ErrorCode::INCONSISTENT_GROUP_PROTOCOL)
             }
             // A group with a leader knows its members. One with members of KIP-848 in it has none, and takes any id, also of one
             // that it has thrown out: others may have had what we have, and what we commit of it would count
-            ErrorCode::NONE if !group.led && !known && *slots_used > 0 => {
+            ErrorCode::NONE if !*led && !known && *slots_used > 0 => {
                 self.lose_membership(false);
                 Ok(())
             }
@@ -243,9 +242,9 @@ impl Control<'_> {
             }
             (group.phase, group.synced, group.members) = (Phase::Stable, true, 0);
             group.heartbeat_at = now.after(self.config.heartbeat_interval);
-            group.is_known_until(now.after(self.config.session_timeout));
             group.job.done();
             commit.auto_at = Instant::from_millis(0);
+            self.state.is_known_until(now.after(self.config.session_timeout));
             return Ok(());
         }
         group.phase = Phase::Out;

@@ -96,8 +96,6 @@ pub(crate) struct Group {
     postponed: bool,
     /// The assignment names topics that are not subscribed.
     strange: bool,
-    /// The group has a leader, by the last answer to JoinGroup.
-    led: bool,
     /// How many partitions are remembered behind the assigned ones: who leads them, which of them we had, and which are
     /// [`Slot::GIVEN`] by an assignment that is not taken yet.
     pub cached: u16,
@@ -131,8 +129,6 @@ pub(crate) struct Group {
     pub heartbeat_at: Instant,
     /// Without an answer until then the membership is over.
     pub session_ends: Instant,
-    /// The same by what the coordinator has said of the membership, whatever it may have held since. Not above `session_ends`.
-    known_until: Instant,
     /// The last `poll`.
     pub polled: Instant,
     pub handover_ends: Instant,
@@ -167,7 +163,6 @@ impl Group {
         leads: false,
         postponed: false,
         strange: false,
-        led: false,
         members: 0,
         memory_used: 0,
         memory_needed: 0,
@@ -183,7 +178,6 @@ impl Group {
         job: Job::NEW,
         heartbeat_at: Instant::from_millis(0),
         session_ends: Instant::from_millis(0),
-        known_until: Instant::from_millis(0),
         polled: Instant::from_millis(0),
         handover_ends: Instant::from_millis(0),
     };
@@ -210,11 +204,6 @@ impl Group {
         }
     }
 
-    /// The coordinator has said that we are a member.
-    pub(super) fn is_known_until(&mut self, end: Instant) {
-        (self.session_ends, self.known_until) = (end, end);
-    }
-
     pub(super) fn set_member_id(&mut self, id: &str) -> Result<(), Capacity> {
         match self.member.get_mut(..id.len()) {
             Some(room) => {
@@ -224,6 +213,17 @@ impl Group {
             }
             None => Err(Capacity { what: Resource::MemberId, needed: id.len(), have: MEMBER_ID_BYTES }),
         }
+    }
+}
+
+impl State {
+    /// The coordinator has said that we are a member.
+    fn is_known_until(&mut self, end: Instant) {
+        (self.group.session_ends, self.known_until) = (end, end.as_millis() as u32);
+    }
+
+    fn is_known(&self, now: Instant) -> bool {
+        (self.known_until.wrapping_sub(now.as_millis() as u32) as i32) > 0
     }
 }
 

@@ -137,8 +137,8 @@ impl Control<'_> {
         match code {
             ErrorCode::NONE => {
                 (group.phase, group.synced) = (Phase::Stable, true);
-                group.is_known_until(sent.after(self.config.session_timeout));
                 group.job.done();
+                self.state.is_known_until(sent.after(self.config.session_timeout));
             }
             ErrorCode::REBALANCE_IN_PROGRESS | ErrorCode::ILLEGAL_GENERATION | ErrorCode::UNKNOWN_MEMBER_ID => {
                 group.phase = Phase::Out;
