@@ -25,7 +25,7 @@ pub const STAGES: &[Stage] = &[
     Stage { name: "targets", about: "core for four microcontroller targets, transports for those that carry them", needs: &[Rust], run: targets },
     Stage { name: "msrv", about: "core and the transports with the oldest compilers that they promise", needs: &[OldRust], run: msrv },
     Stage { name: "core", about: "tests of core, without and with all features", needs: &[Rust], run: core },
-    Stage { name: "fuzz", about: "each fuzz target for twelve seconds", needs: &[Rust], run: fuzz },
+    Stage { name: "fuzz", about: "the fuzz targets, all at once, for thirty seconds", needs: &[Rust], run: fuzz },
     Stage { name: "panics", about: "a program over core that can panic does not link", needs: &[Rust], run: panics },
     Stage { name: "scripted", about: "the consumer over a cluster in memory and virtual time", needs: &[Rust], run: scripted },
     Stage { name: "simulation", about: "2,000 seeds of groups in trouble, in virtual time", needs: &[Rust], run: simulation },
@@ -97,15 +97,19 @@ fn fuzz() -> Outcome {
     let host = setup::host()?;
     // with --target the flags are not for build scripts
     run(Command::new("cargo").args(words(BUILD)).args(["--target", &host]).env("RUSTFLAGS", COVERAGE))?;
-    for target in ["frame", "answer", "fetch", "batch", "record"] {
+    let fuzz = |target: &str| {
         let found = format!("target/fuzz/corpus/{target}");
         std::fs::create_dir_all(&found).map_err(|error| format!("{found}: {error}"))?;
         let seeds = format!("host-tests/fuzz/seeds/{target}");
         let mut command = Command::new(format!("target/fuzz/{host}/release/{target}"));
-        command.args([&found, &seeds]).args(words("-max_total_time=12 -timeout=10 -max_len=4096 -verbosity=0"));
-        run(command.args(["-print_final_stats=1", "-artifact_prefix=target/fuzz/"]))?;
-    }
-    Ok(())
+        command.args([&found, &seeds]).args(words("-max_total_time=30 -timeout=10 -max_len=4096 -verbosity=0"));
+        run(command.args(["-print_final_stats=1", "-artifact_prefix=target/fuzz/"]))
+    };
+    std::thread::scope(|scope| {
+        let fuzz = &fuzz;
+        let running = ["frame", "answer", "fetch", "batch", "record"].map(|target| scope.spawn(move || fuzz(target)));
+        running.into_iter().map(|one| one.join().expect("no panic")).fold(Ok(()), Result::and)
+    })
 }
 
 /// The panic handler of these programs calls a symbol that does not exist.
