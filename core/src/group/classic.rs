@@ -236,9 +236,13 @@ impl Control<'_> {
             }
             if group.strange && !group.rejoin {
                 // KIP-345: a static member that is back gets what it had, whatever it subscribes to now. Only leaving makes
-                // the group spread its partitions anew.
-                self.resign(0, now);
-                return Ok(());
+                // the group spread its partitions anew. A leader that goes on so is somebody's to mend
+                let failures = group.job.failures;
+                self.resign(failures, now);
+                return match failures {
+                    0 | 1 => Ok(()),
+                    _ => Err(self.refused(Api::SyncGroup, ErrorCode::INCONSISTENT_GROUP_PROTOCOL, false)),
+                };
             }
             (group.phase, group.synced, group.members) = (Phase::Stable, true, 0);
             group.heartbeat_at = now.after(self.config.heartbeat_interval);

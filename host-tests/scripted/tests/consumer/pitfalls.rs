@@ -1,6 +1,6 @@
 //! What other Kafka clients have stumbled over, as far as nothing else here covers it.
 use crate::client::{Client, Seen, Sizes, Weather, SMALL};
-use nanokafka::{Config, OffsetReset, TopicPartition};
+use nanokafka::{Config, Error, ErrorCode, OffsetReset, TopicPartition};
 use nanokafka_scripted::{batch, record, Api, Cluster, Profile, Request};
 use std::time::Duration;
 
@@ -256,6 +256,28 @@ fn a_static_member_that_comes_back_with_other_topics_gets_those() {
     client.subscribe(&["u"]);
     let seen = events(&mut client, &cluster, 60_000);
     assert!(seen.contains(&Seen::Assigned(vec![("u".into(), 0)])), "{seen:?}\n{}", cluster.log());
+}
+
+/// A leader of another client, which gives us what we did not subscribe to.
+#[test]
+fn a_leader_that_assigns_what_nobody_wants_is_asked_ever_more_seldom() {
+    let cluster = cluster(1);
+    cluster.topic("t", 1).append(0, batch().fill(1, 10));
+    cluster.mutate_body(Api::SyncGroup, usize::MAX, |_, body| {
+        // throttle, error, size, version, topics, the name's length
+        let name = body.get_mut(18);
+        name.map(|name| *name = b'x');
+    });
+    let mut client = group(&cluster, CONFIG);
+    let mut told = 0;
+    while let Some(next) = client.next_before(60_000) {
+        let Err(Error::Broker(error)) = next else { panic!("{next:?}") };
+        let said = (error.api as i16, error.code, error.fatal);
+        assert_eq!(said, (Api::SyncGroup as i16, ErrorCode::INCONSISTENT_GROUP_PROTOCOL, false));
+        told += 1;
+    }
+    let syncs = cluster.count(Api::SyncGroup);
+    assert!(syncs <= 70 && told == syncs - 2, "told {told} of {syncs} times");
 }
 
 #[test]
