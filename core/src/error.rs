@@ -176,7 +176,8 @@ pub enum Resource {
 pub struct BrokerError {
     /// The API that was asked.
     pub api: Api,
-    /// The answer.
+    /// The answer. [`ErrorCode::INCONSISTENT_GROUP_PROTOCOL`] is also said of a leader that chose an assignor which was not
+    /// offered, or goes on assigning topics that are not subscribed to.
     pub code: ErrorCode,
     /// The topic it is about, empty when it is about none.
     pub topic: TopicName,
