@@ -100,6 +100,10 @@ impl Control<'_> {
                     true => {
                         let capacity = Capacity { what, needed: buffer.len().saturating_add(1), have: buffer.len() };
                         self.full(capacity);
+                        #[cfg(feature = "group")]
+                        if api == Api::JoinGroup {
+                            self.resign(u8::MAX, now); // another member has room for the names of all
+                        }
                         Err(Failure::Fatal)
                     }
                     false => Ok(Looked::More),

@@ -489,7 +489,7 @@ impl Control<'_> {
     }
 
     /// Leaves, so that another member gets what we cannot have or do, and joins again after a while.
-    pub(super) fn resign(&mut self, failures: u8, now: Instant) {
+    pub(crate) fn resign(&mut self, failures: u8, now: Instant) {
         self.lose_membership(false);
         let group = &mut self.state.group;
         group.leaving = true;

@@ -679,6 +679,45 @@ fn who_cannot_lead_a_cooperative_group_resigns() {
     team.finish();
 }
 
+/// Kafka sets no limit to a client id, and so to a member's.
+#[test]
+fn who_cannot_read_a_members_id_resigns() {
+    let mut team = Team::new();
+    let mut first_leader: Option<Vec<u8>> = None;
+    team.cluster.mutate_body(Api::JoinGroup, usize::MAX, move |_, body| {
+        let string = |at: usize| {
+            let length =
+                body.get(at..at + 2).map_or(0, |length| usize::from(u16::from_be_bytes([length[0], length[1]])));
+            (body.get(at + 2..at + 2 + length).unwrap_or_default().to_vec(), at + 2 + length)
+        };
+        // throttle, error, generation, the assignor's name
+        let (leader, at) = string(string(10).1);
+        let (_, members) = string(at);
+        if body.get(members..).is_none_or(|members| !members.starts_with(&[0, 0, 0, 2])) {
+            return;
+        }
+        if *first_leader.get_or_insert(leader.clone()) == leader {
+            body[members + 3] += 1;
+            body.extend([4, 0]);
+            body.extend([b'x'; 1024]);
+            body.extend([0xff, 0xff, 0, 0, 0, 0]); // no instance, an empty subscription
+        }
+    });
+    team.join(config(COOPERATIVE));
+    team.settle();
+    team.join(config(COOPERATIVE));
+    team.turn_until("it resigns", |team| !team.errors.is_empty());
+    let error = team.errors.remove(0);
+    assert!(matches!(error, Error::Capacity(Capacity { what: Resource::ReceiveBuffer, .. })), "{error}");
+    // what it has read and not committed is read again
+    for n in 0..PARTITIONS {
+        team.read.insert(n, team.cluster.committed_offset("g", "t", n).unwrap_or(0));
+    }
+    team.settle();
+    assert!(team.members[0].told.iter().any(|(sign, _)| *sign == '!'), "{:?}", team.members[0].told);
+    team.finish();
+}
+
 /// Java's answer: the application polls, and commits again.
 #[test]
 fn a_commit_while_the_group_joins_is_answered_at_once() {
