@@ -218,7 +218,7 @@ impl Control<'_> {
         commit.job.done();
         (commit.job.wanted, commit.finished) = (again, !again);
         #[cfg(feature = "group")]
-        self.group_commit_error(code, now);
+        self.group_commit_error(code);
     }
 
     /// The membership is over: a commit that waits to be sent never will be. One that is out is still answered.

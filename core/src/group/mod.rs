@@ -499,7 +499,7 @@ impl Control<'_> {
     }
 
     /// What a commit's answer says about the membership.
-    pub(crate) fn group_commit_error(&mut self, code: ErrorCode, _now: Instant) {
+    pub(crate) fn group_commit_error(&mut self, code: ErrorCode) {
         if self.state.mode != Mode::Subscribed {
             return;
         }
