@@ -207,6 +207,8 @@ pub(crate) mod topic {
     /// It matches the pattern that is subscribed to, by what the broker assigns.
     #[cfg_attr(not(feature = "group-consumer"), allow(dead_code))]
     pub const ASSIGNED: u8 = 16;
+    /// The last Metadata named it with an error.
+    pub const ABSENT: u8 = 32;
 }
 
 /// The control half of a consumer: everything but the bytes that may be lent. Nothing here does I/O; commands take effect

@@ -34,6 +34,11 @@ impl Job {
     }
 }
 
+/// Only other members of the group that we lead subscribe to it.
+fn is_foreign(flags: u8) -> bool {
+    flags & (topic::GROUP | topic::SUBSCRIBED) == topic::GROUP
+}
+
 /// `min(first * 2^failures, max)`, +-20 %, in milliseconds.
 pub(crate) fn backoff(first: Duration, max: Duration, failures: u8, random: &mut Random) -> u64 {
     let grown = millis(first).saturating_mul(1 << failures.min(20)).min(millis(max));
@@ -317,10 +322,10 @@ impl Control<'_> {
                 self.topics().set_number(entry, partitions);
                 let absent = self.slots().iter().find(|slot| slot.topic == entry && slot.is_beyond(partitions));
                 if let Some(partition) = absent.map(|slot| slot.partition) {
-                    self.topics().set_flags(entry, flags | topic::KNOWN);
+                    self.topics().set_flags(entry, flags & !topic::ABSENT | topic::KNOWN);
                     self.unknown(entry, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, partition, now);
                 } else {
-                    self.topics().set_flags(entry, flags & !topic::REPORTED | topic::KNOWN);
+                    self.topics().set_flags(entry, flags & !(topic::REPORTED | topic::ABSENT) | topic::KNOWN);
                 }
                 if changed {
                     #[cfg(feature = "group")]
@@ -329,8 +334,10 @@ impl Control<'_> {
             }
             code => {
                 debug!("topic {}: {}", name, code);
-                self.topics().set_flags(entry, flags & !topic::KNOWN);
-                self.unknown(entry, code, -1, now);
+                self.topics().set_flags(entry, flags & !topic::KNOWN | topic::ABSENT);
+                if !is_foreign(flags) {
+                    self.unknown(entry, code, -1, now);
+                }
             }
         }
     }
@@ -416,7 +423,8 @@ impl Control<'_> {
         let absent = |slot: &Slot| slot.is_beyond(strings::number(&self.names, slot.topic));
         let unknown = slots.iter().any(absent)
             || strings::entries(&self.names, self.state.names_used)
-                .any(|at| strings::flags(&self.names, at) & topic::KNOWN == 0);
+                .map(|at| strings::flags(&self.names, at))
+                .any(|flags| flags & topic::KNOWN == 0 && !(is_foreign(flags) && flags & topic::ABSENT != 0));
         #[cfg(feature = "group-consumer")]
         let unknown = unknown || self.wants_topic_ids();
         let cluster = &mut self.state.cluster;

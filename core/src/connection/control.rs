@@ -38,8 +38,7 @@ impl Control<'_> {
             let stable = group.phase == group::Phase::Stable;
             consider(group.leaving, Instant::from_millis(0), Api::LeaveGroup);
             consider(member && stable, group.heartbeat_at, Api::Heartbeat);
-            let syncs =
-                group.phase == group::Phase::Syncing && (group.members == 0 || !self.knows_less_than_the_group());
+            let syncs = group.phase == group::Phase::Syncing && !self.leads_without_knowing();
             consider(member && syncs, Instant::from_millis(0), Api::SyncGroup);
             (member, stable)
         };
@@ -179,6 +178,8 @@ impl Control<'_> {
         let link = self.links.first().filter(|_| matches!(op, Op::Event));
         let Some(link) = link else { return Instant::from_millis(0) };
         let counts = match Api::from_key(link.awaiting().api) {
+            #[cfg(feature = "group")]
+            Some(Api::Metadata) if self.leads_without_knowing() => true,
             Some(Api::Metadata) => self.state.cluster.unnoted > 0,
             #[cfg(feature = "group-consumer")]
             Some(Api::ConsumerGroupHeartbeat) => self.brings_names(),

@@ -253,7 +253,7 @@ impl Control<'_> {
         if needed > have {
             return Err(Capacity { what: Resource::Names, needed, have }.into());
         }
-        self.topics().clear_flags(topic::SUBSCRIBED);
+        self.topics().clear_flags(topic::SUBSCRIBED | topic::GROUP);
         for name in wanted {
             if let Some(at) = strings::find(&self.names, self.state.names_used, name) {
                 let flags = strings::flags(&self.names, at);

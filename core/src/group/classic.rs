@@ -62,6 +62,7 @@ impl Control<'_> {
             join_group::Item::Head { throttle, error, generation } => {
                 self.throttle(CONTROL, throttle, now);
                 self.inbox(CONTROL).error = error;
+                self.forget_group_topics();
                 let group = &mut self.state.group;
                 (group.answer, group.members, group.memory_used, group.memory_needed, group.names_needed) =
                     (generation, 0, 0, 0, 0);
@@ -151,7 +152,7 @@ impl Control<'_> {
                     group.second_round = Instant::NEVER;
                 }
                 group.job.wanted = false; // how often it failed counts until there is an assignment
-                if group.members > 0 && self.knows_less_than_the_group() {
+                if self.leads_without_knowing() {
                     self.state.cluster.metadata.want();
                     self.state.cluster.metadata.not_before = now;
                 }
@@ -183,10 +184,12 @@ impl Control<'_> {
         }
     }
 
-    /// Whether the assignment needs a topic whose partitions are not counted yet.
-    pub(crate) fn knows_less_than_the_group(&self) -> bool {
-        strings::entries(&self.names, self.state.names_used)
-            .any(|at| strings::flags(&self.names, at) & (topic::GROUP | topic::KNOWN | topic::REPORTED) == topic::GROUP)
+    /// Whether the assignment that we owe the group needs a topic of which Metadata has not said how many partitions it has, or that
+    /// there is none.
+    pub(crate) fn leads_without_knowing(&self) -> bool {
+        let owes = self.state.group.phase == Phase::Syncing && self.state.group.members > 0;
+        owes && strings::entries(&self.names, self.state.names_used)
+            .any(|at| strings::flags(&self.names, at) & (topic::GROUP | topic::KNOWN | topic::ABSENT) == topic::GROUP)
     }
 
     pub(crate) fn sync_item(&mut self, item: sync_group::Item<'_>, now: Instant) {

@@ -26,9 +26,9 @@ impl Control<'_> {
     fn group_topic(&mut self, name: &str) -> Option<u16> {
         if !self.names.is_exclusive() {
             // what a record may borrow does not change: only what is known already can be assigned
-            let known = topic::SUBSCRIBED | topic::KNOWN;
+            let stays = |flags: u8| flags & (topic::SUBSCRIBED | topic::GROUP) != 0 && flags & topic::KNOWN != 0;
             let found = strings::find(&self.names, self.state.names_used, name);
-            let found = found.filter(|&at| strings::flags(&self.names, at) & known == known);
+            let found = found.filter(|&at| stays(strings::flags(&self.names, at)));
             self.state.group.postponed |= found.is_none();
             return found;
         }

@@ -394,7 +394,9 @@ impl Control<'_> {
         // as in Java what is revoked is followed by what is new, be it nothing; the first one is told in any case
         group.assigned = added || moved || eager || group.owned == 0;
         (group.synced, group.cached, group.owned) = (false, 0, group.generation.saturating_add(1));
-        self.forget_group_topics();
+        if !self.state.group.leads {
+            self.forget_group_topics();
+        }
         if self.slots().iter().any(|slot| slot.leader < 0) {
             self.state.cluster.metadata.want();
         }
@@ -407,10 +409,21 @@ impl Control<'_> {
         self.state.mode == Mode::Subscribed && (group.lost || changing && !self.cooperates())
     }
 
-    /// Whether the coordinator must hear from us: a member, or one that keeps its partitions while it is about to join again.
+    /// Whether the coordinator must hear from us: a member, also one that has to learn something before its SyncGroup, or one that
+    /// keeps its partitions while it is about to join again.
     fn has_session(&self) -> bool {
         let group = &self.state.group;
-        group.phase == Phase::Stable || group.phase == Phase::Out && self.state.slots_used > 0 && !group.lost
+        match group.phase {
+            Phase::Stable => true,
+            Phase::Syncing => !self.is_syncing(),
+            Phase::Out => self.state.slots_used > 0 && !group.lost,
+            _ => false,
+        }
+    }
+
+    /// SyncGroup is out.
+    fn is_syncing(&self) -> bool {
+        self.links.first().is_some_and(|link| link.awaiting().api == Api::SyncGroup as i16)
     }
 
     /// What time does to a membership. `polling`: the application waits in `poll`.
@@ -446,8 +459,10 @@ impl Control<'_> {
         if polling {
             self.hand_over(now);
         }
-        let (rebalances, closing) = (self.state.group.phase != Phase::Stable, self.state.group.closing);
-        if rebalances && !closing && self.state.commit.job.wanted && !self.state.commit.in_flight {
+        let phase = self.state.group.phase;
+        // a consumer that closes ends a join that is out, but begins none
+        let rebalances = if self.state.group.closing { phase == Phase::Out } else { phase != Phase::Stable };
+        if rebalances && self.state.commit.job.wanted && !self.state.commit.in_flight {
             // as Java: the application polls, and commits again. What is committed by itself waits for the next time
             self.refuse_commit(ErrorCode::REBALANCE_IN_PROGRESS);
         }
@@ -481,7 +496,7 @@ impl Control<'_> {
             group.member_len = 0;
         }
         group.job.want();
-        if owns {
+        if owns && !group.lost {
             (group.handover, group.lost) = (Handover::Announce, true);
         }
         self.give_up_commit();
@@ -504,7 +519,7 @@ impl Control<'_> {
             return;
         }
         match code {
-            ErrorCode::REBALANCE_IN_PROGRESS => self.state.group.rejoin = true,
+            ErrorCode::REBALANCE_IN_PROGRESS => self.state.group.rejoin |= self.state.group.phase == Phase::Stable,
             ErrorCode::ILLEGAL_GENERATION => self.lose_membership(false),
             ErrorCode::UNKNOWN_MEMBER_ID => self.lose_membership(true),
             #[cfg(feature = "group-consumer")]
@@ -664,10 +679,9 @@ impl Control<'_> {
 
     /// The subscription is new or has changed.
     pub(crate) fn enter_group(&mut self) {
-        let next_gen = self.is_next_gen();
+        let (next_gen, sent) = (self.is_next_gen(), self.is_syncing());
         let group = &mut self.state.group;
         group.fatal = false;
-        let sent = self.links.first().is_some_and(|link| link.awaiting().api == Api::SyncGroup as i16);
         if group.phase == Phase::Syncing && !sent {
             group.phase = Phase::Out; // the topics of the members that are to be led are known by what was subscribed
         }

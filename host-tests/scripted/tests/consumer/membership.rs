@@ -1,6 +1,8 @@
 //! When the group and the application act at the same time.
 use crate::client::{Client, Seen, Weather, SMALL};
-use nanokafka::{Async, Config, Consumer, Error, Event, GroupProtocol, OffsetReset, PartitionOffset, Seed, Storage};
+use nanokafka::{
+    Assignor, Async, Config, Consumer, Error, Event, GroupProtocol, OffsetReset, PartitionOffset, Seed, Storage,
+};
 use nanokafka_scripted::{batch, poll_once, Api, Cluster, Net};
 use std::time::Duration;
 
@@ -53,6 +55,61 @@ fn what_was_being_assigned_is_not_taken_after_unsubscribe() {
     client.subscribe(&[]);
     assert!(client.next_before(cluster.millis() + 20_000).is_none(), "nothing is subscribed");
     assert_eq!(client.control().assignment().count(), 0);
+}
+
+/// It cannot say what it owes the group, and no heartbeat passes the request that it waits for.
+#[test]
+fn a_cooperative_leader_that_waits_for_metadata_is_lost_with_its_session() {
+    let cluster = Cluster::new(1);
+    for name in ["a", "b"] {
+        cluster.topic(name, 1).append(0, batch().fill(5, 10));
+    }
+    let config = CONFIG.partition_assignment_strategy(&[Assignor::CooperativeSticky]);
+    let mut leader = Client::new(&cluster, Weather::Fair, &SMALL, config);
+    leader.subscribe(&["a"]);
+    leader.until(30_000, |seen| matches!(seen, Seen::End(..)));
+    let mut member = Client::new(&cluster, Weather::Fair, &SMALL, config);
+    member.subscribe(&["b"]);
+    let joins = cluster.count(Api::JoinGroup);
+    while cluster.count(Api::JoinGroup) < joins + 2 {
+        let _ = member.next_before(cluster.millis() + 1);
+    }
+    cluster.never_answer(Api::Metadata); // the leader's, as the member has its own
+    let asked = cluster.count(Api::Metadata);
+    let begun = cluster.millis();
+    let mut lost = None;
+    while cluster.millis() < begun + 25_000 {
+        let _ = member.next_before(cluster.millis() + 100);
+        if let Some(Ok(Seen::Lost(_))) = leader.next_before(cluster.millis() + 100) {
+            lost = lost.or(Some(cluster.millis() - begun));
+        }
+    }
+    assert!(cluster.count(Api::Metadata) > asked);
+    assert!(lost.is_some_and(|lost| lost < 15_000), "{lost:?}\n{}", cluster.log());
+}
+
+/// Its commit would have to wait for a join that a consumer which closes does not begin.
+#[test]
+fn a_close_between_two_joins_is_a_good_bye_at_once() {
+    let cluster = Cluster::new(1);
+    for name in ["a", "b"] {
+        cluster.topic(name, 1).append(0, batch().fill(5, 10));
+    }
+    let config = CONFIG.partition_assignment_strategy(&[Assignor::CooperativeSticky]);
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, config);
+    client.subscribe(&["a"]);
+    client.until(30_000, |seen| matches!(seen, Seen::Records(..)));
+    cluster.fail(Api::JoinGroup, 14, usize::MAX);
+    client.subscribe(&["a", "b"]);
+    let before = cluster.count(Api::JoinGroup);
+    while cluster.count(Api::JoinGroup) < before + 3 {
+        let _ = client.next_before(cluster.millis() + 10);
+    }
+    let begun = cluster.millis();
+    let Err(Error::Broker(error)) = client.close() else { panic!("nothing was committed\n{}", cluster.log()) };
+    assert_eq!((error.api as i16, error.code.name()), (Api::OffsetCommit as i16, Some("REBALANCE_IN_PROGRESS")));
+    let took = cluster.millis() - begun;
+    assert!(took < 1_000 && cluster.count(Api::LeaveGroup) == 1, "{took} ms\n{}", cluster.log());
 }
 
 /// Heartbeats go on while partitions are handed over; what they say then is what is being done.

@@ -265,8 +265,9 @@ fn a_leader_that_assigns_what_nobody_wants_is_asked_ever_more_seldom() {
     cluster.topic("t", 1).append(0, batch().fill(1, 10));
     cluster.mutate_body(Api::SyncGroup, usize::MAX, |_, body| {
         // throttle, error, size, version, topics, the name's length
-        let name = body.get_mut(18);
-        name.map(|name| *name = b'x');
+        if let Some(name) = body.get_mut(18) {
+            *name = b'x';
+        }
     });
     let mut client = group(&cluster, CONFIG);
     let mut told = 0;
@@ -278,6 +279,64 @@ fn a_leader_that_assigns_what_nobody_wants_is_asked_ever_more_seldom() {
     }
     let syncs = cluster.count(Api::SyncGroup);
     assert!(syncs <= 70 && told == syncs - 2, "told {told} of {syncs} times");
+}
+
+/// What both see, and what they are told.
+fn in_turns(members: &mut [Client; 2], cluster: &Cluster, millis: u64) -> [(Vec<Seen>, Vec<Error>); 2] {
+    let mut told = [const { (vec![], vec![]) }; 2];
+    let until = cluster.millis() + millis;
+    while cluster.millis() < until {
+        for (member, (seen, errors)) in members.iter_mut().zip(&mut told) {
+            let until = cluster.millis() + 100;
+            while let Some(next) = member.next_before(until) {
+                match next {
+                    Ok(next) => seen.push(next),
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
+    }
+    told
+}
+
+fn leader_and_member(cluster: &Cluster, config: Config<'static>, topics: &[&str]) -> [Client; 2] {
+    for name in ["t", "u"] {
+        cluster.topic(name, 1).append(0, batch().fill(1, 10));
+    }
+    let mut leader = group(cluster, config);
+    events(&mut leader, cluster, 1_000);
+    let mut member = Client::new(cluster, Weather::Fair, &SMALL, config.group_id("g"));
+    member.subscribe(topics);
+    [leader, member]
+}
+
+/// Java assigns what there is, and so does a device: its group has sessions of six seconds, and cannot wait for three topics.
+#[test]
+fn a_leader_waits_for_no_topic_that_does_not_exist() {
+    let cluster = cluster(1);
+    let config = CONFIG.session_timeout(Duration::from_secs(6)).heartbeat_interval(Duration::from_secs(2));
+    let mut members = leader_and_member(&cluster, config, &["u", "v", "w", "x"]);
+    let [(_, leaders), (seen, followers)] = in_turns(&mut members, &cluster, 3_000);
+    assert!(seen.contains(&Seen::Assigned(vec![("u".into(), 0)])), "{seen:?}\n{}", cluster.log());
+    assert_eq!((leaders, followers), (vec![], vec![]));
+    let joins = cluster.count(Api::JoinGroup);
+    let [(_, leaders), (_, followers)] = in_turns(&mut members, &cluster, 60_000);
+    // what is missing is told to who wants it
+    assert_eq!((leaders.len(), followers.len(), cluster.count(Api::JoinGroup)), (0, 3, joins));
+}
+
+/// Followers leave it to the leader to notice that a topic has grown, also where only they read it.
+#[test]
+fn a_leader_watches_the_topics_of_others() {
+    let cluster = cluster(1);
+    let config = CONFIG.metadata_max_age(Duration::from_secs(10));
+    let mut members = leader_and_member(&cluster, config, &["u"]);
+    let [_, (seen, _)] = in_turns(&mut members, &cluster, 10_000);
+    assert!(seen.contains(&Seen::Assigned(vec![("u".into(), 0)])), "{seen:?}");
+    cluster.topic("u", 3);
+    let [_, (seen, _)] = in_turns(&mut members, &cluster, 20_000);
+    let all = (0..3).map(|partition| ("u".into(), partition)).collect();
+    assert!(seen.contains(&Seen::Assigned(all)), "{seen:?}\n{}", cluster.log());
 }
 
 #[test]
