@@ -207,7 +207,7 @@ pub(crate) mod topic {
     /// It matches the pattern that is subscribed to, by what the broker assigns.
     #[cfg_attr(not(feature = "group-consumer"), allow(dead_code))]
     pub const ASSIGNED: u8 = 16;
-    /// The last Metadata named it with an error.
+    /// Metadata does not know it, and that has lasted for a while.
     pub const ABSENT: u8 = 32;
 }
 

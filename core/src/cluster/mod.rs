@@ -87,6 +87,10 @@ pub(crate) struct Cluster {
 /// A topic that Metadata does not know is reported after this long: brokers need a moment to agree on a new one.
 const UNKNOWN_TOPIC_REPORT: Duration = Duration::from_secs(5);
 
+/// After this a group's leader assigns without a topic that Metadata does not know. Brokers hear of a new one, or one made anew, one
+/// after the other; and the group waits.
+const BROKERS_AGREE: Duration = Duration::from_secs(1);
+
 impl Cluster {
     pub const NEW: Cluster = Cluster {
         nodes: Nodes::NEW,
@@ -334,10 +338,8 @@ impl Control<'_> {
             }
             code => {
                 debug!("topic {}: {}", name, code);
-                self.topics().set_flags(entry, flags & !topic::KNOWN | topic::ABSENT);
-                if !is_foreign(flags) {
-                    self.unknown(entry, code, -1, now);
-                }
+                self.topics().set_flags(entry, flags & !topic::KNOWN);
+                self.unknown(entry, code, -1, now);
             }
         }
     }
@@ -351,10 +353,15 @@ impl Control<'_> {
             cluster.unknown_since = now;
         }
         let waited = now >= cluster.unknown_since.after(UNKNOWN_TOPIC_REPORT);
-        if flags & topic::REPORTED == 0 && (waited || !patient) && cluster.report == 0 {
-            (cluster.report, cluster.report_topic, cluster.report_partition) = (code.0, entry, partition);
-            self.topics().set_flags(entry, flags | topic::REPORTED);
+        let mut said = flags;
+        if now >= cluster.unknown_since.after(BROKERS_AGREE) {
+            said |= topic::ABSENT;
         }
+        if flags & topic::REPORTED == 0 && (waited || !patient) && cluster.report == 0 && !is_foreign(flags) {
+            (cluster.report, cluster.report_topic, cluster.report_partition) = (code.0, entry, partition);
+            said |= topic::REPORTED;
+        }
+        self.topics().set_flags(entry, said);
     }
 
     fn metadata_partition(&mut self, index: i32, leader: i32, epoch: i32) {
