@@ -71,3 +71,9 @@ fn what_a_leader_withholds_finds_its_owner_in_the_end() {
 fn a_rebalance_that_is_refused_again_and_again_is_not_joined_in_a_loop() {
     assert_eq!(run(6836).violation, None);
 }
+
+/// A broker that had not heard of a topic yet answered the leader, which left the topic out: nobody had it for a generation.
+#[test]
+fn a_topic_that_one_broker_does_not_know_yet_is_not_left_out() {
+    assert_eq!(run(4425).violation, None);
+}
