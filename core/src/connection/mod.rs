@@ -53,8 +53,6 @@ pub(crate) struct Link {
     pub tables: u8,
     /// It has fetched since it was made.
     pub visited: bool,
-    /// Throttled answers without any partition in a row.
-    pub starved: u8,
     /// The Fetch that is out waits as long as any may: it left while no leader waited for the connection.
     pub patient: bool,
     /// Answers given up in a row, as they stalled while another one waited.
@@ -82,6 +80,8 @@ pub(crate) struct Link {
     pub sent_at: Instant,
     /// Since when it cannot be made or does not last, or was last reported so.
     pub failing_since: Instant,
+    /// Since when answers are throttled and without any partition, or that was last reported; 0 they are not.
+    pub starved_since: Instant,
     pub tx: [u8; SEND_BUFFER],
 }
 
@@ -106,8 +106,8 @@ impl Link {
         deadline: Instant::from_millis(0),
         sent_at: Instant::from_millis(0),
         failing_since: Instant::from_millis(0),
+        starved_since: Instant::from_millis(0),
         visited: false,
-        starved: 0,
         patient: false,
         stalls: 0,
         tx: [0; SEND_BUFFER],

@@ -389,7 +389,12 @@ impl Control<'_> {
                 let owner = usize::from(self.state.owner);
                 self.throttle(owner, top.throttle, now);
                 if let Some(link) = self.link_mut(owner) {
-                    link.starved = if top.throttle > 0 && top.topics == 0 { link.starved.saturating_add(1) } else { 0 };
+                    let none = Instant::from_millis(0);
+                    link.starved_since = match link.starved_since {
+                        _ if top.throttle <= 0 || top.topics > 0 => none,
+                        since if since == none => now,
+                        since => since,
+                    };
                 }
                 self.state.stream.topics = top.topics;
                 self.state.stream.at = At::Topic;

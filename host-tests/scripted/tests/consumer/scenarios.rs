@@ -521,18 +521,27 @@ fn a_quota_delays_and_one_that_starves_is_reported() {
     let next = &cluster.requests_of(Api::Fetch)[fetches.len()];
     assert!(next.at >= 2_000, "the connection is muted for 2 s, the next Fetch left at {}", next.at);
 
-    let empty = [&5_000i32.to_be_bytes()[..], &[0; 10]].concat(); // throttle, no error, no session, no topics
-    for _ in 0..3 {
-        cluster.answer_body(Api::Fetch, &empty);
+    // no error, no session, no topics
+    let empty = |throttle: i32| [&throttle.to_be_bytes()[..], &[0; 10]].concat();
+    // a broker counts in samples of a second, and says how little is missing
+    for _ in 0..9 {
+        cluster.answer_body(Api::Fetch, &empty(4));
     }
-    let until = cluster.millis() + 60_000;
+    cluster.topic("t", 1).append(0, batch().fill(3, 10));
+    records(&mut client, 3);
+
+    for _ in 0..7 {
+        cluster.answer_body(Api::Fetch, &empty(5_000));
+    }
+    let start = cluster.millis();
     let told = loop {
-        match client.next_before(until) {
+        match client.next_before(start + 60_000) {
             Some(Err(Error::Broker(error))) => break error,
             Some(_) => {}
             None => panic!("nothing was said"),
         }
     };
+    assert!(cluster.millis() >= start + 30_000, "told after {} ms", cluster.millis() - start);
     assert_eq!((told.api, told.code), (Api::Fetch, nanokafka::ErrorCode::THROTTLING_QUOTA_EXCEEDED));
 }
 
