@@ -104,14 +104,14 @@ fn list(command: &str, stages: &[Stage]) {
     }
 }
 
-/// Runs all stages or those named, whether or not one fails; the last line counts them.
+/// Runs all stages or those named, whether or not one fails; the last lines name those that did and count.
 fn test(stages: &[Stage], names: &[&str]) -> ExitCode {
     if let Some(unknown) = names.iter().find(|name| !stages.iter().any(|stage| stage.name == **name)) {
         eprintln!("no stage {unknown}: see cargo xtask list");
         return ExitCode::from(2);
     }
     let start = Instant::now();
-    let (mut passed, mut failed) = (0, 0);
+    let (mut passed, mut failed) = (0, Vec::new());
     for stage in stages.iter().filter(|stage| names.is_empty() || names.contains(&stage.name)) {
         println!("== {}: {}", stage.name, stage.about);
         let began = Instant::now();
@@ -123,12 +123,15 @@ fn test(stages: &[Stage], names: &[&str]) -> ExitCode {
                 println!("== {}: passed in {seconds:.1} s", stage.name);
             }
             Err(why) => {
-                failed += 1;
                 println!("== {}: FAILED in {seconds:.1} s: {why}", stage.name);
+                failed.push(format!("{}: {why}", stage.name));
             }
         }
     }
     println!("== {:.1} s in all", start.elapsed().as_secs_f32());
-    println!("{passed} passed, {failed} failed");
-    ExitCode::from(u8::from(failed > 0))
+    for why in &failed {
+        println!("== failed: {why}");
+    }
+    println!("{passed} passed, {} failed", failed.len());
+    ExitCode::from(u8::from(!failed.is_empty()))
 }
