@@ -498,7 +498,7 @@ fn stream<T: Transport + ?Sized>(
                         return Err(c.broken(Broken::Protocol(ProtocolErrorKind::TrailingBytes(unread))));
                     }
                     finish(c, owner, now);
-                    return c.starved(owner, now).map(|()| Turn::Moved(true));
+                    return c.starved(owner).map(|()| Turn::Moved(true));
                 }
             }
         } else {
@@ -542,16 +542,14 @@ fn stream<T: Transport + ?Sized>(
 }
 
 /// A quota may hold back a batch that is larger than it ever allows at once: then throttled answers without a partition
-/// come for ever, and somebody must know. Until the samples of its quota have passed, 11 s unless told otherwise, a broker may say so
-/// every few milliseconds of a batch that it sends then.
-const STARVED: Duration = Duration::from_secs(30);
+/// come for ever, and somebody must know when they have cost so many milliseconds. A broker that sends the batch in the end may
+/// first say a few times in a row how few are missing.
+pub(crate) const STARVED: u16 = 30_000;
 
 impl Control<'_> {
-    fn starved(&mut self, owner: usize, now: Instant) -> Result<(), Failure> {
-        let since =
-            |link: &Link| link.starved_since != Instant::from_millis(0) && now >= link.starved_since.after(STARVED);
-        let Some(link) = self.link_mut(owner).filter(|link| since(link)) else { return Ok(()) };
-        link.starved_since = now;
+    fn starved(&mut self, owner: usize) -> Result<(), Failure> {
+        let Some(link) = self.link_mut(owner).filter(|link| link.starved >= STARVED) else { return Ok(()) };
+        link.starved = 0;
         Err(self.refused(Api::Fetch, ErrorCode::THROTTLING_QUOTA_EXCEEDED, false))
     }
 }

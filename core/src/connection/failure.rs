@@ -178,7 +178,7 @@ impl Control<'_> {
         net.abort(ConnectionId::new(index as u8));
         let failures = self.link(index).map_or(0, |link| link.failures);
         let (first, max) = (self.config.reconnect_backoff, self.config.reconnect_backoff_max);
-        let wait = backoff(first, max, failures.min(u8::MAX.into()) as u8, &mut self.state.random);
+        let wait = backoff(first, max, failures, &mut self.state.random);
         let lost_answer = self.link(index).is_some_and(|link| link.awaiting().api != 0 || link.phase != Phase::Up);
         self.requests_lost(index, now);
         self.leave_follower(self.link(index).map_or(0, |link| link.node));

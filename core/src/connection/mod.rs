@@ -58,12 +58,14 @@ pub(crate) struct Link {
     /// Answers given up in a row, as they stalled while another one waited.
     pub stalls: u8,
     /// In a row.
-    pub failures: u16,
+    pub failures: u8,
     /// Bytes of the request in `tx`, and how many of them are sent.
     out: u16,
     sent: u16,
     /// The slot that the request begins with.
     pub first_slot: u16,
+    /// Milliseconds that throttled answers without any partition have cost in a row.
+    pub starved: u16,
     /// Of the frame being read, bytes that have not arrived.
     pub left: u32,
     pub correlation: i32,
@@ -80,8 +82,6 @@ pub(crate) struct Link {
     pub sent_at: Instant,
     /// Since when it cannot be made or does not last, or was last reported so.
     pub failing_since: Instant,
-    /// Since when answers are throttled and without any partition, or that was last reported; 0 they are not.
-    pub starved_since: Instant,
     pub tx: [u8; SEND_BUFFER],
 }
 
@@ -106,8 +106,8 @@ impl Link {
         deadline: Instant::from_millis(0),
         sent_at: Instant::from_millis(0),
         failing_since: Instant::from_millis(0),
-        starved_since: Instant::from_millis(0),
         visited: false,
+        starved: 0,
         patient: false,
         stalls: 0,
         tx: [0; SEND_BUFFER],

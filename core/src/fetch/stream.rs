@@ -2,7 +2,7 @@
 use crate::connection::failure::Failure;
 use crate::connection::inbox::Inbox;
 use crate::connection::Link;
-use crate::drive::Ready;
+use crate::drive::{Ready, STARVED};
 use crate::error::PartitionErrorKind;
 use crate::partitions::{Phase, Slot};
 use crate::state::{Control, Parked, State};
@@ -389,12 +389,8 @@ impl Control<'_> {
                 let owner = usize::from(self.state.owner);
                 self.throttle(owner, top.throttle, now);
                 if let Some(link) = self.link_mut(owner) {
-                    let none = Instant::from_millis(0);
-                    link.starved_since = match link.starved_since {
-                        _ if top.throttle <= 0 || top.topics > 0 => none,
-                        since if since == none => now,
-                        since => since,
-                    };
+                    let cost = top.throttle.clamp(0, i32::from(STARVED)) as u16;
+                    link.starved = if cost > 0 && top.topics == 0 { link.starved.saturating_add(cost) } else { 0 };
                 }
                 self.state.stream.topics = top.topics;
                 self.state.stream.at = At::Topic;
