@@ -225,15 +225,15 @@ impl Control<'_> {
 
     #[cfg(feature = "group")]
     pub(crate) fn subscribe(&mut self, wanted: &[&str]) -> Result<(), Error> {
+        if wanted.is_empty() {
+            self.unsubscribe();
+            return Ok(());
+        }
         if self.state.mode == Mode::Assigned || self.subscribed_pattern().is_some() {
             return Err(UsageError::SubscriptionType.into());
         }
         for name in wanted {
             check_name(name)?;
-        }
-        if wanted.is_empty() {
-            self.unsubscribe();
-            return Ok(());
         }
         // names of partitions that we still own stay until they are given up
         let (names, room) = (&self.names, self.config.topic_entry());

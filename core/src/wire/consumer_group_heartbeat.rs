@@ -91,7 +91,8 @@ pub(crate) fn nothing(e: &mut Encoder<'_>, version: i16) {
     }
 }
 
-/// All of it, but what is owned: array of (id, array of partition). `pattern` is instead of topics.
+/// All of it, but what is owned: array of (id, array of partition). Topics or `pattern`; the other one is empty, not null, as a broker
+/// that still knows this member from another subscription takes null for "unchanged".
 pub(crate) fn all<'a>(
     e: &mut Encoder<'_>,
     version: i16,
@@ -100,13 +101,9 @@ pub(crate) fn all<'a>(
     topics: impl Iterator<Item = &'a str> + Clone,
 ) {
     e.nullable(config.client_rack).i32(millis_i32(config.max_poll_interval));
-    if pattern.is_empty() {
-        e.strings(topics);
-    } else {
-        e.null();
-    }
+    e.strings(topics);
     if version >= 1 {
-        e.nullable(pattern);
+        e.str(pattern);
     }
     e.nullable(config.group_remote_assignor);
 }

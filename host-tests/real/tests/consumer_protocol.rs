@@ -257,6 +257,31 @@ fn a_topic_that_grows_and_one_that_is_made_anew() -> Outcome {
 }
 
 #[test]
+fn a_static_member_changes_from_topics_to_a_pattern_and_back() -> Outcome {
+    let (first, second, group) = (topic("kind-a", 1, "")?, topic("kind-b", 1, "")?, unique("group"));
+    let mut consumer = consumer(config(kafka().bootstrap(), &group).group_instance_id("kind"), 4096)?;
+    for kind in ["topics", "pattern", "topics"] {
+        consumer.unsubscribe();
+        let wanted = match kind {
+            "topics" => consumer.subscribe(&[&first]).map(|()| &first)?,
+            _ => consumer.subscribe_pattern(&second).map(|()| &second)?,
+        };
+        poll_until(&mut consumer, kind, SOON, |event| {
+            event.expect("nothing fails");
+            Some(())
+        });
+        // the broker looks for what matches in its own time
+        let until = std::time::Instant::now() + Duration::from_secs(7);
+        while std::time::Instant::now() < until {
+            let _ = consumer.poll(Duration::from_millis(100))?;
+        }
+        let owned: Vec<_> = consumer.control().assignment().map(|partition| partition.topic.to_owned()).collect();
+        assert_eq!(owned, [wanted.as_str()], "{kind}");
+    }
+    Ok(consumer.close()?)
+}
+
+#[test]
 fn topics_by_a_pattern_that_the_broker_evaluates() -> Outcome {
     let (first, group) = (topic("pattern-a", 2, "")?, unique("group"));
     let other = topic("nopattern", 1, "")?;

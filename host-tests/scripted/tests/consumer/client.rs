@@ -129,6 +129,14 @@ impl Client {
         .expect("room for the names");
     }
 
+    pub fn subscribe_pattern(&mut self, pattern: &str) {
+        match &mut self.front {
+            Front::Superloop(consumer, _) => consumer.subscribe_pattern(pattern),
+            Front::Async(consumer) => consumer.subscribe_pattern(pattern),
+        }
+        .expect("room for the pattern");
+    }
+
     pub fn restore(&mut self, topics: &[&str], saved: &[u8]) -> Result<(), Error> {
         match &mut self.front {
             Front::Superloop(consumer, _) => consumer.restore_membership(topics, saved),

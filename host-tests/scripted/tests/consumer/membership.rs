@@ -57,6 +57,30 @@ fn what_was_being_assigned_is_not_taken_after_unsubscribe() {
     assert_eq!(client.control().assignment().count(), 0);
 }
 
+/// KIP-848: a static member that says good-bye for a while keeps its subscription at the broker, and null is "unchanged".
+#[test]
+fn a_subscription_of_another_kind_replaces_the_one_before() {
+    let cluster = Cluster::new(1);
+    for name in ["a", "b", "c"] {
+        cluster.topic(name, 1).append(0, batch().fill(1, 10));
+    }
+    let config = Config::new("b1:9092").group_id("g").group_protocol(GroupProtocol::Consumer).group_instance_id("i");
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, config);
+    let mut owned_after = |pattern: &str, names: &[&str]| -> Vec<String> {
+        client.subscribe(&[]);
+        match pattern {
+            "" => client.subscribe(names),
+            pattern => client.subscribe_pattern(pattern),
+        }
+        let until = cluster.millis() + 20_000;
+        while client.next_before(until).is_some() {}
+        client.control().assignment().map(|partition| partition.topic.to_string()).collect()
+    };
+    assert_eq!(owned_after("", &["a"]), ["a"]);
+    assert_eq!(owned_after("b|c", &[]), ["b", "c"]);
+    assert_eq!(owned_after("", &["a"]), ["a"]);
+}
+
 /// It cannot say what it owes the group, and no heartbeat passes the request that it waits for.
 #[test]
 fn a_cooperative_leader_that_waits_for_metadata_is_lost_with_its_session() {
