@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const TOPIC: &str = "latency";
-const RUNS: usize = 9;
+const RUNS: usize = 15;
 const INTERVAL: Duration = Duration::from_millis(10);
 
 pub fn run(broker: &mut Broker) -> Result<Vec<Row>, Error> {
