@@ -139,6 +139,10 @@ impl Control<'_> {
     }
 
     pub(crate) fn assign(&mut self, wanted: &[TopicPartition<'_>]) -> Result<(), Error> {
+        if wanted.is_empty() {
+            self.unsubscribe();
+            return Ok(());
+        }
         if self.state.mode == Mode::Subscribed {
             return Err(UsageError::SubscriptionType.into());
         }
@@ -170,7 +174,7 @@ impl Control<'_> {
         if bytes > have {
             return Err(Capacity { what: Resource::Names, needed: bytes, have }.into());
         }
-        self.state.mode = if wanted.is_empty() { Mode::Nothing } else { Mode::Assigned };
+        self.state.mode = Mode::Assigned;
         let committed = !self.config.group_id.is_empty();
         self.keep_assigned(wanted);
         for entry in wanted {

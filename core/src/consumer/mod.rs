@@ -85,10 +85,10 @@ impl<'r, IO> Consumer<'r, IO> {
     }
 
     /// Consumes topics as a member of the group: partitions come with [`Event::Assigned`]. Names are copied. Called again
-    /// it replaces the topics, and the group spreads its partitions anew.
+    /// it replaces the topics, and the group spreads its partitions anew; none are as [`unsubscribe`](Self::unsubscribe).
     ///
     /// # Errors
-    /// [`UsageError::TopicName`], [`UsageError::SubscriptionType`] after `assign`; [`Resource::Names`]. State: unchanged.
+    /// [`UsageError::TopicName`], [`UsageError::SubscriptionType`] after `assign` or a pattern; [`Resource::Names`]. State: unchanged.
     pub fn subscribe(&mut self, topics: &[&str]) -> Result<(), Error> {
         #[cfg(feature = "group")]
         return self.control().subscribe(topics);
@@ -127,7 +127,7 @@ impl<'r, IO> Consumer<'r, IO> {
     }
 
     /// Consumes these partitions, without being a member of a group. With `group.id` they begin at its committed offsets.
-    /// Called again it replaces the list; partitions that stay keep their positions.
+    /// Called again it replaces the list; partitions that stay keep their positions. None are as [`unsubscribe`](Self::unsubscribe).
     ///
     /// # Errors
     /// [`UsageError::TopicName`], [`UsageError::Negative`], [`UsageError::SubscriptionType`] after `subscribe`;

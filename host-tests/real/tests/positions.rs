@@ -391,7 +391,9 @@ fn commands_that_do_not_fit_the_assignment() -> Outcome {
     assert_eq!((consumer.position(other), consumer.lag(other)), (None, None));
     assert_eq!(consumer.seek(partition, -1), Err(Error::Usage(UsageError::Negative(-1))));
     assert_eq!(consumer.subscribe(&[&topic]), Err(Error::Usage(UsageError::SubscriptionType)));
-    consumer.unsubscribe();
+    consumer.subscribe(&[])?; // of nothing, as `unsubscribe`
+    consumer.subscribe(&[&topic])?;
+    consumer.assign(&[])?;
     consumer.subscribe(&[&topic])?;
     assert_eq!(consumer.assign(&[partition]), Err(Error::Usage(UsageError::SubscriptionType)));
     assert_eq!(first_offset(&mut consumer)?, 0);
