@@ -233,7 +233,8 @@ impl Control<'_> {
     pub(crate) fn refuse_commit(&mut self, code: ErrorCode) {
         let commit = &mut self.state.commit;
         (commit.positions, commit.explicit) = (false, false);
-        if core::mem::take(&mut commit.job.wanted) && !commit.in_flight {
+        // (what is wanted while one is out is refused when that one is answered: its result is its own)
+        if !commit.in_flight && core::mem::take(&mut commit.job.wanted) {
             commit.job.done();
             (commit.finished, commit.code, commit.topic) = (true, code.0, 0);
         }

@@ -464,7 +464,8 @@ impl Control<'_> {
         let rebalances = if self.state.group.closing { phase == Phase::Out } else { phase != Phase::Stable };
         if rebalances && self.state.commit.job.wanted && !self.state.commit.in_flight {
             // as Java: the application polls, and commits again. What is committed by itself waits for the next time
-            self.refuse_commit(ErrorCode::REBALANCE_IN_PROGRESS);
+            let lost = self.state.group.lost;
+            self.refuse_commit(if lost { ErrorCode::ILLEGAL_GENERATION } else { ErrorCode::REBALANCE_IN_PROGRESS });
         }
         if self.state.group.closing && !self.state.commit.is_open() {
             self.state.group.closing = false;

@@ -201,6 +201,41 @@ fn a_commit_after_a_refused_one_is_refused_as_well() {
     }
 }
 
+/// The session ends while the application works, and the answer of an earlier commit waits to be read.
+#[test]
+fn a_commit_that_the_end_of_the_session_refuses_does_not_take_the_result_of_the_one_before() {
+    for listed in [false, true] {
+        let cluster = Cluster::new(1);
+        let topic = cluster.topic("t", 1);
+        topic.append(0, batch().fill(3, 10));
+        let mut consumer: Consumer<'_, Async<Net>> =
+            Consumer::new(Storage::boxed(4, 2, 512), CONFIG, cluster.net(2), Seed::new([6; 32])).unwrap();
+        consumer.subscribe(&["t"]).unwrap();
+        cluster.time_limit(120_000);
+        cluster.block_on(async {
+            while count(consumer.poll().await.unwrap()) == 0 {}
+            cluster.delay(Api::OffsetCommit, 1_000, 1);
+            while cluster.count(Api::OffsetCommit) == 0 {
+                topic.append(0, batch().fill(3, 10));
+                while count(consumer.poll().await.unwrap()) == 0 {}
+                cluster.advance(500);
+            }
+            cluster.advance(11_000);
+            let mut offset = PartitionOffset::new("t", 0);
+            offset.offset = Some(1);
+            let result = match listed {
+                true => consumer.commit_offsets(&[offset]).await,
+                false => consumer.commit_sync().await,
+            };
+            match result {
+                Err(Error::Broker(error)) => assert_eq!(error.code.name(), Some("ILLEGAL_GENERATION")),
+                other => panic!("{listed}: {other:?}\n{}", cluster.log()),
+            }
+            assert!(matches!(consumer.poll().await.unwrap(), Event::Lost(_)));
+        });
+    }
+}
+
 /// Before KIP-1251 (4.3) a commit with the epoch of yesterday is refused: it is sent again, and a heartbeat before it brings that of
 /// today.
 #[test]
