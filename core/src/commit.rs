@@ -368,7 +368,7 @@ impl Control<'_> {
                 Ok(())
             }
             #[cfg(feature = "group-consumer")]
-            ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::FENCED_MEMBER_EPOCH if !queried && subscribed => {
+            ErrorCode::UNKNOWN_MEMBER_ID | ErrorCode::FENCED_MEMBER_EPOCH if subscribed => {
                 self.lose_membership(false);
                 Ok(())
             }

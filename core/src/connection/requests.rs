@@ -140,6 +140,8 @@ impl Control<'_> {
             }
             Api::OffsetFetch => {
                 let (epoch, member, _) = self.membership();
+                // who is no member may ask as nobody, but not as who it was
+                let member = if epoch < 0 { "" } else { member };
                 offset_fetch::head(e, self.consumer_group(), epoch, member);
                 match op {
                     Op::Committed(listed) if self.state.commit.queried => {

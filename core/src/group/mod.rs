@@ -245,6 +245,11 @@ impl Control<'_> {
         false
     }
 
+    #[cfg(not(feature = "group-consumer"))]
+    fn may_be_known(&self) -> bool {
+        false
+    }
+
     /// Whether partitions are kept while the group rebalances. Java's rule: only if every assignor that is offered can do so.
     /// Where the broker assigns it is always so.
     pub(crate) fn cooperates(&self) -> bool {
@@ -509,6 +514,10 @@ impl Control<'_> {
         self.lose_membership(false);
         let group = &mut self.state.group;
         group.leaving = true;
+        #[cfg(feature = "group-consumer")]
+        {
+            group.next.for_good = true;
+        }
         group.job.failures = failures;
         self.retry(Api::JoinGroup, now);
         self.forget_group_topics();
@@ -688,6 +697,10 @@ impl Control<'_> {
         }
         if group.phase == Phase::Out {
             group.job.want();
+            #[cfg(feature = "group-consumer")]
+            {
+                group.unreleased_since = Instant::from_millis(0);
+            }
         } else if next_gen {
             #[cfg(feature = "group-consumer")]
             group.beat_now();
@@ -699,9 +712,12 @@ impl Control<'_> {
     /// `unsubscribe` and `close`: a dynamic member says good-bye, a static one comes back within its session.
     pub(crate) fn leave_group(&mut self) {
         let statically = !self.config.group_instance_id.is_empty();
-        let next_gen = self.is_next_gen();
+        let known = match self.is_next_gen() {
+            true => self.may_be_known(),
+            false => !statically && self.state.group.member_len > 0,
+        };
         let group = &mut self.state.group;
-        group.leaving = if next_gen { group.phase != Phase::Out } else { !statically && group.member_len > 0 };
+        group.leaving |= known; // a good-bye that is due stays so
         (group.phase, group.cached, group.owned) = (Phase::Out, 0, 0);
         (group.handover, group.lost, group.rejoin) = (Handover::None, false, false);
         (group.synced, group.assigned) = (false, false);

@@ -51,6 +51,8 @@ pub(crate) struct NextGen {
     takes: bool,
     /// The last assignment has a topic whose name is not known.
     unresolved: bool,
+    /// A static member leaves as any other.
+    pub for_good: bool,
     /// Milliseconds between two heartbeats, by the broker.
     interval: u32,
 }
@@ -63,6 +65,7 @@ impl NextGen {
         ask: false,
         takes: false,
         unresolved: false,
+        for_good: false,
         interval: 0,
     };
 }
@@ -97,6 +100,11 @@ impl Control<'_> {
         self.config.group_protocol != GroupProtocol::Classic && !self.state.group.next.fallen_back
     }
 
+    /// The coordinator may have us as a member: it said so, or its answer to a join was lost.
+    pub(super) fn may_be_known(&self) -> bool {
+        self.state.group.phase != Phase::Out || self.state.group.next.sent == Beat::Join
+    }
+
     /// The coordinator lacks the protocol. False: nothing else is allowed.
     pub(crate) fn fall_back(&mut self) -> bool {
         let group = &mut self.state.group;
@@ -119,7 +127,7 @@ impl Control<'_> {
             Phase::Stable if core::mem::take(&mut group.next.full) => Beat::Full,
             Phase::Stable => Beat::Short,
             _ => {
-                (group.phase, group.next.full) = (Phase::Joining, false);
+                (group.phase, group.next.full, group.next.for_good) = (Phase::Joining, false, false);
                 Beat::Join
             }
         };
@@ -131,7 +139,8 @@ impl Control<'_> {
         let statically = !config.group_instance_id.is_empty();
         let epoch = match group.next.sent {
             Beat::Join => 0,
-            Beat::Leave if statically => -2,
+            // it will be back within its session, unless others are to have what it cannot
+            Beat::Leave if statically && !group.next.for_good => -2,
             Beat::Leave => -1,
             Beat::Short | Beat::Full => group.generation,
         };
@@ -192,7 +201,7 @@ impl Control<'_> {
                 self.inbox(CONTROL).topic = entry.map_or(0, |at| at.saturating_add(1));
                 let named = entry.is_some_and(|at| !strings::name(&self.names, at).is_empty());
                 self.state.group.next.unresolved |= !named;
-                if let Some(at) = entry {
+                if let Some(at) = entry.filter(|_| self.subscribed_pattern().is_some()) {
                     let flags = strings::flags(&self.names, at);
                     self.topics().set_flags(at, flags | topic::ASSIGNED);
                 }
@@ -412,6 +421,6 @@ impl Control<'_> {
 
     /// Metadata has not said all ids that the assignment needs.
     pub(crate) fn wants_topic_ids(&self) -> bool {
-        self.state.group.next.unresolved
+        self.state.group.phase == Phase::Stable && self.state.group.next.unresolved
     }
 }

@@ -1,15 +1,21 @@
 //! When the group and the application act at the same time.
-use crate::client::{Client, Seen, Weather, SMALL};
+use crate::client::{Client, Seen, Sizes, Weather, SMALL};
 use nanokafka::{
     Assignor, Async, Config, Consumer, Error, Event, GroupProtocol, OffsetReset, PartitionOffset, Seed, Storage,
 };
-use nanokafka_scripted::{batch, poll_once, Api, Cluster, Net};
+use nanokafka_scripted::{batch, poll_once, Api, Cluster, End, Net};
 use std::time::Duration;
 
 const CONFIG: Config<'static> = Config::new("b1:9092")
     .group_id("g")
     .auto_offset_reset(OffsetReset::Earliest)
     .session_timeout(Duration::from_secs(10));
+
+/// KIP-848.
+const BROKER_ASSIGNS: Config<'static> = Config::new("b1:9092")
+    .group_id("g")
+    .group_protocol(GroupProtocol::Consumer)
+    .auto_offset_reset(OffsetReset::Earliest);
 
 fn count(event: Event<'_, Async<Net>>) -> usize {
     match event {
@@ -64,7 +70,7 @@ fn a_subscription_of_another_kind_replaces_the_one_before() {
     for name in ["a", "b", "c"] {
         cluster.topic(name, 1).append(0, batch().fill(1, 10));
     }
-    let config = Config::new("b1:9092").group_id("g").group_protocol(GroupProtocol::Consumer).group_instance_id("i");
+    let config = BROKER_ASSIGNS.group_instance_id("i");
     let mut client = Client::new(&cluster, Weather::Fair, &SMALL, config);
     let mut owned_after = |pattern: &str, names: &[&str]| -> Vec<String> {
         client.subscribe(&[]);
@@ -236,17 +242,85 @@ fn a_commit_that_the_end_of_the_session_refuses_does_not_take_the_result_of_the_
     }
 }
 
+fn is_empty(cluster: &Cluster) -> bool {
+    cluster.group("g").is_none_or(|group| group.members.is_empty())
+}
+
+#[test]
+fn a_good_bye_that_is_due_is_said_though_more_follows() {
+    let room = Sizes { partitions: 1, ..SMALL };
+    for config in [CONFIG, BROKER_ASSIGNS] {
+        let cluster = Cluster::new(1);
+        cluster.topic("a", 1);
+        let mut client = Client::new(&cluster, Weather::Fair, &SMALL, config);
+        client.subscribe(&["a"]);
+        client.until(30_000, |seen| topics(seen) == ["a"]);
+        client.subscribe(&[]);
+        client.subscribe(&["a"]);
+        client.close().unwrap();
+        assert!(is_empty(&cluster), "{}", cluster.log());
+    }
+    // also a static member: others are to have what it has no room for
+    for config in [CONFIG, BROKER_ASSIGNS, CONFIG.group_instance_id("i"), BROKER_ASSIGNS.group_instance_id("i")] {
+        let cluster = Cluster::new(1);
+        cluster.topic("a", 2);
+        let mut client = Client::new(&cluster, Weather::Fair, &room, config);
+        client.subscribe(&["a"]);
+        while !matches!(client.next_before(30_000), Some(Err(Error::Capacity(_)))) {}
+        client.close().unwrap();
+        assert!(is_empty(&cluster), "{}", cluster.log());
+    }
+}
+
+/// KIP-848: a member names itself, so the coordinator knows one whose join it could not answer.
+#[test]
+fn who_was_never_told_that_it_is_a_member_says_good_bye() {
+    let cluster = Cluster::new(1);
+    cluster.topic("a", 1);
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, BROKER_ASSIGNS);
+    client.subscribe(&["a"]);
+    cluster.delay(Api::ConsumerGroupHeartbeat, 1_000, 1);
+    while cluster.count(Api::ConsumerGroupHeartbeat) == 0 {
+        assert!(client.next_before(cluster.millis() + 1).is_none());
+    }
+    cluster.end_all(1, End::Reset);
+    while client.next_before(cluster.millis() + 10).is_some() {}
+    client.close().unwrap();
+    assert!(is_empty(&cluster), "{}", cluster.log());
+}
+
+/// KIP-848: whose membership ended while it asked is nobody to the coordinator, and nobody may ask.
+#[test]
+fn who_is_no_member_any_more_is_told_what_was_committed() {
+    let cluster = Cluster::new(1);
+    cluster.topic("a", 1).append(0, batch().fill(3, 10));
+    let config = BROKER_ASSIGNS.enable_auto_commit(false);
+    let mut consumer: Consumer<'_, Async<Net>> =
+        Consumer::new(Storage::boxed(4, 2, 512), config, cluster.net(2), Seed::new([6; 32])).unwrap();
+    consumer.subscribe(&["a"]).unwrap();
+    cluster.time_limit(90_000);
+    cluster.block_on(async {
+        while count(consumer.poll().await.unwrap()) == 0 {}
+        consumer.commit_sync().await.unwrap();
+        for (api, code) in [(Api::ConsumerGroupHeartbeat, 110), (Api::OffsetFetch, 25), (Api::OffsetFetch, 110)] {
+            cluster.fail(api, code, 1);
+            cluster.advance(6_000);
+            let mut asked = [PartitionOffset::new("a", 0)];
+            consumer.committed(&mut asked).await.unwrap_or_else(|error| panic!("{code}: {error}\n{}", cluster.log()));
+            assert_eq!(asked[0].offset, Some(3), "{}", cluster.log());
+            while !matches!(consumer.poll().await.unwrap(), Event::Lost(_)) {}
+            while !matches!(consumer.poll().await.unwrap(), Event::Assigned(_)) {}
+        }
+    });
+}
+
 /// Before KIP-1251 (4.3) a commit with the epoch of yesterday is refused: it is sent again, and a heartbeat before it brings that of
 /// today.
 #[test]
 fn a_commit_with_a_stale_epoch_is_sent_again_with_the_next_one() {
     let cluster = Cluster::new(1);
     cluster.topic("t", 1).append(0, batch().fill(3, 10));
-    let config = Config::new("b1:9092")
-        .group_id("g")
-        .group_protocol(GroupProtocol::Consumer)
-        .auto_offset_reset(OffsetReset::Earliest)
-        .enable_auto_commit(false);
+    let config = BROKER_ASSIGNS.enable_auto_commit(false);
     let mut consumer: Consumer<'_, Async<Net>> =
         Consumer::new(Storage::boxed(4, 2, 512), config, cluster.net(2), Seed::new([6; 32])).unwrap();
     consumer.subscribe(&["t"]).unwrap();
@@ -266,11 +340,7 @@ fn a_commit_with_a_stale_epoch_is_sent_again_with_the_next_one() {
 fn a_member_whose_group_is_gone_joins_again() {
     let cluster = Cluster::new(1);
     cluster.topic("a", 1).append(0, batch().fill(1, 10));
-    let config = Config::new("b1:9092")
-        .group_id("g")
-        .group_protocol(GroupProtocol::Consumer)
-        .auto_offset_reset(OffsetReset::Earliest);
-    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, config);
+    let mut client = Client::new(&cluster, Weather::Fair, &SMALL, BROKER_ASSIGNS);
     client.subscribe(&["a"]);
     client.until(30_000, |seen| topics(seen) == ["a"]);
     cluster.forget_members("g");
