@@ -655,19 +655,55 @@ fn a_leader_that_holds_records_waits_with_topics_that_are_new_to_it() {
     assert_eq!(cluster.take_violations(), Vec::<String>::new());
 }
 
+/// By the documentation of `Storage::group_memory`: two members of one topic, of which the first has all partitions.
+fn memory_to_lead(assignor: Assignor, member_id: usize) -> usize {
+    let (members, partitions) = (2, PARTITIONS as usize);
+    let each = 12 + member_id + 2;
+    match assignor {
+        Assignor::Range => members * each,
+        Assignor::RoundRobin => 8 + 4 + members * (each + 4) + partitions * 4,
+        _ => 8 + 4 + members * (each + 24) + partitions * 10,
+    }
+}
+
+#[test]
+fn with_the_memory_that_is_said_to_do_a_member_leads() {
+    for assignors in [&[Assignor::Range], &[Assignor::RoundRobin], &[Assignor::Sticky], COOPERATIVE] {
+        for lacks in [0, 1] {
+            let mut team = Team::new();
+            let member_id = "nanokafka-00000000-0000-0000-0000-000000000000".len();
+            let needed = memory_to_lead(assignors[0], member_id);
+            let memory = Box::leak(vec![0; needed - lacks].into_boxed_slice());
+            let storage = Storage::boxed(PARTITIONS as usize, 3, 512).group_memory(memory);
+            team.join_with(config(assignors), storage);
+            team.settle();
+            assert_eq!(team.cluster.group("g").unwrap().members[0].id.len(), member_id);
+            team.join(config(assignors));
+            if lacks == 0 {
+                team.settle();
+                assert_eq!(team.errors, [], "{assignors:?}");
+                continue;
+            }
+            team.turn_until("it resigns", |team| !team.errors.is_empty());
+            let capacity = Capacity { what: Resource::GroupMemory, needed, have: needed - 1 };
+            assert_eq!(team.errors, [Error::Capacity(capacity)], "{assignors:?}");
+        }
+    }
+}
+
 /// Without enough group memory another member leads, and is told how much is needed.
 #[test]
 fn who_cannot_lead_a_cooperative_group_resigns() {
     let mut team = Team::new();
     // for members and topics, but not for what the assignor computes
-    let memory = Box::leak(vec![0; 150].into_boxed_slice());
+    let memory = Box::leak(vec![0; 200].into_boxed_slice());
     team.join_with(config(COOPERATIVE), Storage::boxed(PARTITIONS as usize, 3, 512).group_memory(memory));
     team.settle();
     team.join(config(COOPERATIVE));
     team.turn_until("it resigns", |team| !team.errors.is_empty());
     let error = team.errors.remove(0);
     assert!(
-        matches!(error, Error::Capacity(Capacity { what: Resource::GroupMemory, needed: 151.., have: 150 })),
+        matches!(error, Error::Capacity(Capacity { what: Resource::GroupMemory, needed: 201.., have: 200 })),
         "{error}"
     );
     // what it has read and not committed is read again
